@@ -1,0 +1,48 @@
+# levada_library(NAME SRCS a.cc … DEPS lib …)      a static library, included as "folder/file.h" from the root
+# levada_program(NAME SRCS a.cc … DEPS lib …)      a program in build/<preset>/bin
+# levada_test(NAME SRCS a_test.cc … DEPS lib … [LABEL unit|integration])   a GoogleTest program, run by ctest
+# levada_fuzzer(NAME SRCS a_fuzz.cc DEPS lib …)    a libFuzzer program, with the preset `fuzz` only
+function(levada_settings name)
+  target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_compile_options(${name} PRIVATE ${LEVADA_WARNINGS})
+endfunction()
+
+function(levada_library name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SRCS})
+  levada_settings(${name})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+function(levada_program name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  levada_settings(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+endfunction()
+
+function(levada_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SRCS;DEPS" ${ARGN})
+  if(LEVADA_FUZZ)
+    return()
+  endif()
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  add_executable(${name} ${ARG_SRCS})
+  levada_settings(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+endfunction()
+
+function(levada_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  if(NOT LEVADA_FUZZ)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SRCS})
+  levada_settings(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
