@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/kafka/client.h"
+
+// Topics and groups as the cluster has them. Calls block for at most their timeout.
+// Threads: any, one call at a time.
+namespace levada::kafka {
+
+struct TopicState {
+  std::string name;
+  int partitions = 0;
+  int replication = 0;
+  std::map<std::string, std::string> config;  // what differs from the cluster's defaults
+};
+
+struct NewTopic {
+  std::string name;
+  int partitions = 1;
+  int replication = -1;  // -1: the cluster's default
+  std::map<std::string, std::string> config;
+};
+
+struct Watermarks {
+  int64_t low = 0;
+  int64_t high = 0;
+};
+
+class Admin {
+ public:
+  static absl::StatusOr<std::unique_ptr<Admin>> Create(const ClientConfig& config);
+  virtual ~Admin() = default;
+
+  // Waits until a broker answers. kUnavailable after `timeout`.
+  virtual absl::Status WaitForBroker(std::chrono::milliseconds timeout) = 0;
+  // The topics of `names` that exist.
+  virtual absl::StatusOr<std::map<std::string, TopicState>> Describe(
+      const std::vector<std::string>& names) = 0;
+  // kAlreadyExists is no error.
+  virtual absl::Status Create(const std::vector<NewTopic>& topics) = 0;
+  virtual absl::Status Grow(const std::string& topic, int partitions) = 0;
+  // Sets these and keeps all other settings of the topic.
+  virtual absl::Status SetConfig(const std::string& topic,
+                                 const std::map<std::string, std::string>& config) = 0;
+  virtual absl::Status Delete(const std::vector<std::string>& topics) = 0;
+  virtual absl::StatusOr<std::vector<Watermarks>> QueryWatermarks(const std::string& topic) = 0;
+  // Committed offsets of a group on a topic, a partition an entry, -1 where there is none.
+  virtual absl::StatusOr<std::vector<int64_t>> Committed(const std::string& group,
+                                                         const std::string& topic) = 0;
+};
+
+}  // namespace levada::kafka
