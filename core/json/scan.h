@@ -16,7 +16,9 @@
 //
 // Grammar: RFC 8259. The whole document is validated (strings and their escapes, numbers, literals,
 // UTF-8, nesting, nothing but white space behind it), so that what passes here can be spliced
-// without another look. Nothing is allocated and nothing is thrown.
+// without another look. A byte order mark is not JSON. A number may be of any size: what it means
+// is for the reader of its bytes to say. Documents are smaller than 4 GiB. Nothing is allocated,
+// nothing is thrown, and no byte outside the document is read.
 //
 // Thread-safety: a FieldSet may be read from several threads once no more fields are added; Scan
 // has no state.
@@ -30,8 +32,9 @@ enum class Kind : uint8_t { kAbsent, kNull, kFalse, kTrue, kNumber, kString, kAr
 struct Value {
   std::string_view raw;
   Kind kind = Kind::kAbsent;
-  bool escaped = false;   // a string that holds at least one backslash: use Unescape()
-  bool integral = false;  // a number with neither fraction nor exponent
+  bool escaped = false;    // a string that holds at least one backslash: use Unescape()
+  bool integral = false;   // a number with neither fraction nor exponent
+  uint32_t key_begin = 0;  // by Scan: offset of the opening quote of the member's key
 };
 
 // Which top-level fields are kept, and in which slot. Built when a stage starts.
@@ -40,30 +43,42 @@ class FieldSet {
   // Returns the slot of `name`, the same one if it was added before.
   int Add(std::string_view name);
   // Slot of `name` (decoded bytes, no quotes), or -1.
-  int Find(std::string_view name) const;
+  int Find(std::string_view name) const { return Find(name, name.data() + name.size()); }
+  // The same where the bytes from the name's start up to `readable_end` may be read: cheaper when
+  // that is 16 bytes or more.
+  int Find(std::string_view name, const char* readable_end) const;
   int size() const { return static_cast<int>(names_.size()); }
   const std::string& name(int slot) const { return names_[slot]; }
 
  private:
-  void Rebuild();
+  // A name's first and last 8 bytes (overlapping, zero-padded when shorter than 16 bytes), which
+  // decide most comparisons without touching the name itself.
+  struct Entry {
+    uint64_t head = 0;
+    uint64_t tail = 0;
+    uint32_t size = 0;
+    int32_t slot = -1;  // -1: free
+  };
+
+  void Insert(int slot);
 
   std::vector<std::string> names_;
-  std::vector<int16_t> table_;  // open addressing; index into names_, -1 = free
-  uint32_t mask_ = 0;
+  std::vector<Entry> table_ = std::vector<Entry>(2);  // open addressing, at most a quarter full
+  int shift_ = 63;                                    // 64 - log2(table_.size())
 };
 
 enum class ScanCode : uint8_t {
   kOk,
-  kEmpty,            // no bytes, or only white space
-  kNotAnObject,      // the document is valid so far but is not an object
-  kSyntax,           // not JSON
-  kTruncated,        // ends in the middle
-  kBadUtf8,          // a string or key is not UTF-8
-  kBadEscape,        // an escape JSON does not know, or half a surrogate pair
-  kBadNumber,        // 01, 1., .5, NaN, Infinity, +1
-  kTooDeep,          // nested deeper than kMaxDepth
-  kDuplicateField,   // a wanted field stands there twice
-  kTrailing,         // bytes behind the object
+  kEmpty,           // no bytes, or only white space
+  kNotAnObject,     // the document is valid so far but is not an object
+  kSyntax,          // not JSON
+  kTruncated,       // ends in the middle
+  kBadUtf8,         // a string or key is not UTF-8
+  kBadEscape,       // an escape JSON does not know, or half a surrogate pair
+  kBadNumber,       // 01, 1., .5, NaN, Infinity, +1
+  kTooDeep,         // nested deeper than kMaxDepth
+  kDuplicateField,  // a wanted field stands there twice
+  kTrailing,        // bytes behind the object
 };
 
 inline constexpr int kMaxDepth = 128;
@@ -78,11 +93,12 @@ struct ScanError {
 };
 
 struct ScanInfo {
-  uint32_t close = 0;   // offset of the object's closing brace
-  bool empty = false;   // the object has no field: a spliced field needs no comma before it
+  uint32_t close = 0;  // offset of the object's closing brace
+  bool empty = false;  // the object has no field: a spliced field needs no comma before it
 };
 
 // Fills `slots` (one a field of `fields`, absent ones kAbsent). `slots.size() >= fields.size()`.
+// After an error, what the slots hold means nothing.
 ScanError Scan(std::string_view document, const FieldSet& fields, std::span<Value> slots,
                ScanInfo* info);
 
@@ -102,10 +118,13 @@ Value NextValue(std::string_view document, size_t* at);
 // The member `key` (decoded) of an object, kAbsent where there is none.
 Value FindMember(std::string_view object, std::string_view key);
 
+// Whether a key or string, decoded, equals `text`.
+bool Equals(std::string_view raw, bool escaped, std::string_view text);
+
 // Appends the decoded bytes of a string's `raw` to `out`.
 void Unescape(std::string_view raw, std::string* out);
-// Number of bytes Unescape would append; for callers that bring their own memory.
-size_t UnescapeInto(std::string_view raw, char* out);  // out: raw.size() bytes; returns bytes written
+// The same into memory of the caller's (`raw.size()` bytes are enough); returns the bytes written.
+size_t UnescapeInto(std::string_view raw, char* out);
 
 }  // namespace levada::json
 
