@@ -127,6 +127,21 @@ class Sink {
   virtual absl::Status Flush(std::vector<Rejected>* rejected) = 0;
   // Forgets what was added and not flushed: the partitions went elsewhere.
   virtual void Discard() = 0;
+
+  // ---- Only for a sink that holds records back over a Flush (a group that waits for more, sends
+  // that are throttled) ----
+  // Asked after each Flush that returned OK: the next offset to read of each partition, up to which
+  // the runtime commits. Without a value: all that was added.
+  virtual std::optional<Offsets> Committable() const { return std::nullopt; }
+  // False: it holds as many records as it may. Consumption pauses; Flush is called as ever.
+  virtual bool TakesMore() const { return true; }
+  // These partitions go elsewhere, after a last Flush and commit where there was time for them:
+  // their records are forgotten, those of other partitions stay.
+  virtual void Release(const std::vector<int32_t>& partitions) {
+    (void)partitions;
+    Discard();
+  }
+
   // `levada pipe`: what this sink would send, as NDJSON.
   virtual absl::Status Pipe(const Batch& batch, std::string* ndjson,
                             std::vector<DeadLetter>* dead_letters) = 0;
