@@ -23,12 +23,14 @@ password=levada-secret
 fail() { echo "$name: $*" >&2; exit 1; }
 
 # The kernel's start time of a process: with it, a pid that was given out again is not mistaken for ours.
-# Empty when there is no such process or only its zombie.
+# Empty when the process has ended. One whose first thread is a zombie has ended only with its last
+# thread: until then it still holds its ports.
 start_time() {
-  local stat fields
+  local stat fields tasks
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   read -ra fields <<<"${stat##*) }"
-  [[ ${fields[0]} == Z ]] || echo "${fields[19]}"
+  tasks=("/proc/$1/task"/*)
+  [[ ${fields[0]} == Z && ${#tasks[@]} -le 1 ]] || echo "${fields[19]}"
 }
 
 # live_pids: the pids of this server's processes that still run.
