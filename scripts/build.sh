@@ -25,5 +25,7 @@ if [[ ! -f $build/build.ninja ]]; then
     die "configuring failed; all of it is in $build/configure.log"
   }
 fi
+# Paths relative to this clone, so that another clone on this machine finds the same objects.
+export CCACHE_BASEDIR="$ROOT" CCACHE_NOHASHDIR=1
 NINJA_STATUS='[%f/%t %es] ' cmake --build "$build" --parallel "$jobs" "${targets[@]}"
 echo "${bold}Built $preset in $(elapsed).${plain} Programs are in build/$preset/bin."

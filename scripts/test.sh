@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Usage: ./dev test [--long] [--only REGEX] [--asan | --tsan]
+# Run every test: units, integration with real servers, end to end. Sets up and builds what it needs.
+#
+#   --only REGEX   only the test programs (ctest -R) and Python tests whose name matches
+#   --long         also the tests that take more than a minute each
+#   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
+#   --tsan         with ThreadSanitizer: the unit tests only, since gRPC is not built for it
+#
+# Servers that do not run are started, and stopped at the end. The closing line is `N passed, N failed`
+# over all suites; the exit code is 0 only when nothing failed. Reports are in .run/tests/.
+source "$(dirname "$0")/lib/common.sh"
+
+preset=release
+only=""
+long=false
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --long) long=true ;;
+    --asan) preset=asan ;;
+    --tsan) preset=tsan ;;
+    --only)
+      [[ $# -ge 2 ]] || usage_error "--only needs a regular expression"
+      only=$2
+      shift
+      ;;
+    *) usage_error "unknown argument '$1'" ;;
+  esac
+  shift
+done
+
+reports="$RUN/tests"
+build="$ROOT/build/$preset"
+failed=0
+stop_at_end=()
+
+stop_servers() {
+  [[ ${#stop_at_end[@]} == 0 ]] || scripts/servers.sh down "${stop_at_end[@]}" >/dev/null
+}
+trap stop_servers EXIT
+
+start_servers() {
+  local name
+  for name in kafka opensearch smtp; do
+    tests/servers/"$name".sh status >/dev/null || stop_at_end+=("$name")
+  done
+  scripts/servers.sh up
+}
+
+# run_ctest LABEL JOBS: the test programs with this label; each also writes its cases for the count.
+run_ctest() {
+  local label=$1 jobs=$2 arguments=(-L "^$1\$" --output-on-failure -j "$2")
+  [[ -z $only ]] || arguments+=(-R "$only")
+  GTEST_OUTPUT="xml:$reports/cases/" \
+    ctest --test-dir "$build" "${arguments[@]}" --output-junit "$reports/ctest-$label.xml" || failed=1
+}
+
+# Exit code 5 is "no test matched", which is fine when --only asked for something else.
+run_pytest() {
+  local arguments=(--junitxml="$reports/pytest.xml") code=0
+  [[ -z $only ]] || arguments+=(--only "$only")
+  if $long; then arguments+=(--long); fi
+  "$VENV_PYTHON" -m pytest -c tests/pytest.ini --rootdir tests "${arguments[@]}" tests || code=$?
+  [[ $code == 0 || ($code == 5 && -n $only) ]] || failed=1
+}
+
+labels=(unit)
+[[ $preset == tsan ]] || labels+=(integration)
+if $long; then labels+=(long); fi
+
+server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
+steps $((2 + ${#labels[@]} + server_steps))
+rm -rf "$reports"
+mkdir -p "$reports/cases"
+step "Set up"
+scripts/setup.sh
+step "Build ($preset)"
+scripts/build.sh "$preset"
+export LEVADA_BUILD_DIR="$build"
+if [[ $preset != tsan ]]; then
+  step "Servers"
+  start_servers
+  eval "$(scripts/shell-env.sh)"
+fi
+for label in "${labels[@]}"; do
+  step "C++ tests: $label"
+  run_ctest "$label" "$([[ $label == unit ]] && nproc || echo 1)"
+done
+if [[ $preset != tsan ]]; then
+  step "Python tests: servers, end to end, faults"
+  run_pytest
+fi
+
+echo
+echo "${bold}Results after $(elapsed)${plain}"
+"$VENV_PYTHON" scripts/lib/count_results.py "$reports" || failed=1
+exit $failed
