@@ -25,6 +25,7 @@ struct PartitionOffset {
   int32_t partition = 0;
   int64_t offset = -1;
   std::string metadata;  // kept beside a committed offset
+  int64_t end = 0;       // the partition's end when it was assigned
 };
 
 struct ClientConfig {
@@ -36,7 +37,8 @@ struct ClientConfig {
 
 // The cluster of the pipeline: its connection named `kafka`, else `fallback_brokers`. Secrets are
 // resolved here. `files_dir`: where a CA file of the manifest is.
-absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline, std::string_view fallback_brokers,
+absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
+                                       std::string_view fallback_brokers,
                                        const base::Secrets& secrets, std::string_view files_dir);
 
 // A librdkafka configuration with `config` and the settings that every client has (logging into
@@ -45,7 +47,8 @@ absl::StatusOr<rd_kafka_conf_t*> MakeConf(const ClientConfig& config,
                                           const std::map<std::string, std::string>& more);
 
 // "broker:port: reason" texts are kept; codes: transient errors are kUnavailable, unknown topics
-// kNotFound, refused ones kPermissionDenied, the rest kInternal.
+// kNotFound, refused ones kPermissionDenied, a lost place in the group kAborted, the rest
+// kInternal.
 absl::Status ToStatus(int rd_kafka_resp_err, std::string_view what);
 
 }  // namespace levada::kafka

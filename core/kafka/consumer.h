@@ -38,7 +38,9 @@ class Consumer {
     int64_t queue_kbytes = 16 << 10;
     int64_t fetch_bytes = 8 << 20;
     std::chrono::milliseconds session_timeout{10'000};
-    std::string client_id;
+    // A name that stays over restarts of this worker (static membership, KIP-345): it gets its
+    // partitions back at once, and a forgotten twin of it is fenced. Empty: a new member each time.
+    std::string instance;
   };
 
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Options& options,

@@ -67,8 +67,8 @@ class Producer {
 
   // Copies the record into the queue; waits while the queue is full (back-pressure) up to
   // `max_wait`, then kResourceExhausted. kInvalidArgument: too large for Kafka.
-  virtual absl::Status Produce(const Outgoing& record, std::chrono::milliseconds max_wait =
-                                                           std::chrono::minutes(1)) = 0;
+  virtual absl::Status Produce(const Outgoing& record,
+                               std::chrono::milliseconds max_wait = std::chrono::minutes(1)) = 0;
   // Waits until all is answered. kUnavailable: not within `timeout`; kDataLoss: some failed (their
   // reports said why).
   virtual absl::Status Flush(std::chrono::milliseconds timeout) = 0;

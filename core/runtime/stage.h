@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,9 @@ class Secrets;
 
 namespace levada::kafka {
 struct ClientConfig;
+class DeliveryListener;
 class Producer;
-}
+}  // namespace levada::kafka
 
 namespace levada::runtime {
 
@@ -98,6 +100,9 @@ struct Assignment {
   // Counts the topic's lives: grows when a topic is created again under the same name (its offsets
   // begin anew). Units of 10 s since 2024-01-01 when the group first read the partition.
   int64_t epoch = 0;
+  // Where the partition ends now: a sink whose own offset lies behind it knows that the topic was
+  // created again.
+  int64_t end = 0;
 };
 
 class Sink {
@@ -123,6 +128,7 @@ class Sink {
   struct Rejected {
     Record record;  // views stay valid until Flush is called the next time
     std::string error;
+    std::vector<Header> headers;  // the record's own; views as in `record`
   };
   virtual absl::Status Flush(std::vector<Rejected>* rejected) = 0;
   // Forgets what was added and not flushed: the partitions went elsewhere.
@@ -154,6 +160,8 @@ class Source {
   // Before anything else it calls `ready` once it takes work. The producer is idempotent and
   // shared by all threads. (Transactional sources make one of their own.)
   virtual absl::Status Run(kafka::Producer* producer, const std::function<void()>& ready) = 0;
+  // Who hears what became of each record that `producer` sent.
+  virtual kafka::DeliveryListener* listener() { return nullptr; }
   // From another thread: begin the end.
   virtual void Stop() = 0;
   virtual absl::Status Pipe(const Batch& batch, std::string* ndjson,

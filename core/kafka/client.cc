@@ -1,0 +1,157 @@
+#include "core/kafka/client.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <memory>
+
+#include "core/base/log.h"
+#include "core/base/secrets.h"
+#include "core/base/strings.h"
+
+namespace levada::kafka {
+namespace {
+
+void LogLine(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  const std::initializer_list<base::LogField> fields = {
+      {"client", rd_kafka_name(client)}, {"facility", facility}, {"text", text}};
+  // A broker that is not there is told once a second for every connection; the worker's own
+  // state says it better.
+  static base::LogLimiter limiter{std::chrono::seconds(5)};
+  base::LogEvery(limiter, level <= 3 ? base::LogLevel::kWarn : base::LogLevel::kDebug,
+                 "kafka client", fields);
+}
+
+std::string Mechanism(v1::SaslMechanism sasl) {
+  switch (sasl) {
+    case v1::SASL_MECHANISM_SCRAM_SHA_256:
+      return "SCRAM-SHA-256";
+    case v1::SASL_MECHANISM_PLAIN:
+      return "PLAIN";
+    default:
+      return "SCRAM-SHA-512";
+  }
+}
+
+absl::Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  char reason[256];
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason, sizeof reason) !=
+      RD_KAFKA_CONF_OK) {
+    // Values may be passwords: the reason names only the property.
+    return absl::InvalidArgumentError(base::StrCat("Kafka setting '", name, "' was refused"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
+                                       std::string_view fallback_brokers,
+                                       const base::Secrets& secrets, std::string_view files_dir) {
+  ClientConfig config;
+  const auto& connections = pipeline.spec().connections();
+  const auto found = connections.find("kafka");
+  if (found == connections.end() || !found->second.has_kafka()) {
+    if (!fallback_brokers.empty()) config.brokers = std::string(fallback_brokers);
+    return config;
+  }
+  const v1::KafkaConnection& kafka = found->second.kafka();
+  config.brokers = kafka.brokers();
+  const bool tls = kafka.has_tls() && (!kafka.tls().has_enabled() || kafka.tls().enabled());
+  const bool sasl = !kafka.secret_ref().empty();
+  if (tls || sasl) {
+    config.properties["security.protocol"] = tls ? (sasl ? "sasl_ssl" : "ssl") : "sasl_plaintext";
+  }
+  if (tls && !kafka.tls().ca_file().empty()) {
+    const std::string& file = kafka.tls().ca_file();
+    config.properties["ssl.ca.location"] =
+        file.front() == '/' ? file : base::StrCat(files_dir, "/", file);
+  }
+  if (sasl) {
+    absl::StatusOr<std::string> user = secrets.Get(kafka.secret_ref(), "username");
+    if (!user.ok()) return user.status();
+    absl::StatusOr<std::string> password = secrets.Get(kafka.secret_ref(), "password");
+    if (!password.ok()) return password.status();
+    config.properties["sasl.mechanisms"] = Mechanism(kafka.sasl());
+    config.properties["sasl.username"] = *user;
+    config.properties["sasl.password"] = *password;
+  }
+  return config;
+}
+
+absl::StatusOr<rd_kafka_conf_t*> MakeConf(const ClientConfig& config,
+                                          const std::map<std::string, std::string>& more) {
+  std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf(rd_kafka_conf_new(),
+                                                                    rd_kafka_conf_destroy);
+  const std::map<std::string, std::string> common = {
+      {"bootstrap.servers", config.brokers},
+      {"socket.keepalive.enable", "true"},
+      {"reconnect.backoff.ms", "100"},
+      {"reconnect.backoff.max.ms", "3000"},
+      {"topic.metadata.refresh.interval.ms", "30000"},
+  };
+  for (const auto* settings : {&common, &config.properties, &more}) {
+    for (const auto& [name, value] : *settings) {
+      if (absl::Status status = Set(conf.get(), name, value); !status.ok()) return status;
+    }
+  }
+  rd_kafka_conf_set_log_cb(conf.get(), LogLine);
+  return conf.release();
+}
+
+absl::Status ToStatus(int code, std::string_view what) {
+  const auto error = static_cast<rd_kafka_resp_err_t>(code);
+  const std::string text = base::StrCat(what, ": ", rd_kafka_err2str(error));
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      return absl::OkStatus();
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      return absl::NotFoundError(text);
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+      return absl::AlreadyExistsError(text);
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+      return absl::PermissionDeniedError(text);
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+    case RD_KAFKA_RESP_ERR_INVALID_REQUEST:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+      return absl::InvalidArgumentError(text);
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+      return absl::AbortedError(text);
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+      return absl::ResourceExhaustedError(text);
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+      return absl::UnavailableError(text);
+    default:
+      return absl::InternalError(text);
+  }
+}
+
+}  // namespace levada::kafka

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string_view>
+
+// Names of the Kafka headers that Levada writes.
+namespace levada {
+
+// When the event came into Levada: decimal milliseconds since 1970. Only where the record's own
+// timestamp is the event's time.
+inline constexpr std::string_view kIngestedHeader = "levada-ingested";
+
+// On dead letters, beside the original's own headers:
+inline constexpr std::string_view kErrorHeader = "levada-error";          // one sentence
+inline constexpr std::string_view kStageHeader = "levada-stage";          // pipeline/stage
+inline constexpr std::string_view kTopicHeader = "levada-topic";          // where it came from
+inline constexpr std::string_view kPartitionHeader = "levada-partition";  // decimal
+inline constexpr std::string_view kOffsetHeader = "levada-offset";        // decimal
+inline constexpr std::string_view kTimestampHeader = "levada-timestamp";  // of the original, ms
+// Only where the original was too large for a dead letter and was cut: its full size in bytes.
+inline constexpr std::string_view kTruncatedHeader = "levada-truncated-from";
+
+}  // namespace levada

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "core/kafka/producer.h"
+#include "core/record/record.h"
+#include "levada/v1/pipeline.pb.h"
+
+// Writes records that cannot be processed to the pipeline's dead-letter topic: the original's
+// bytes, key and headers, and in headers of its own (core/record/headers.h) what was wrong and
+// where it came from.
+//
+// Threads: as the producer.
+namespace levada::runtime {
+
+class DeadLetterWriter {
+ public:
+  // Larger originals are cut: the topic is created to take 10 MiB.
+  static constexpr size_t kMaxValueBytes = 9 << 20;
+
+  DeadLetterWriter(kafka::Producer* producer, const v1::Pipeline& pipeline, const v1::Stage& stage);
+
+  // `topic`: where the record came from; a Kafka topic, or a file's path.
+  absl::Status Write(std::string_view topic, const Record& record,
+                     const std::vector<Header>& headers, std::string_view error);
+
+ private:
+  kafka::Producer* producer_;
+  const int topic_;
+  const std::string stage_;
+};
+
+}  // namespace levada::runtime

@@ -1,0 +1,256 @@
+// The program of a service: flags, log, signals, endpoints, and the loop of its kind.
+
+#include <fcntl.h>
+#include <prometheus/registry.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "core/base/log.h"
+#include "core/base/secrets.h"
+#include "core/base/strings.h"
+#include "core/pipeline/manifest.h"
+#include "core/pipeline/plan.h"
+#include "core/runtime/endpoints.h"
+#include "core/runtime/worker.h"
+
+namespace levada::runtime {
+namespace {
+
+constexpr int kDrained = 0;
+constexpr int kFailed = 1;
+constexpr int kWrongUse = 2;
+
+struct Flags {
+  std::string pipeline;
+  std::string stage;
+  std::string kafka;
+  std::string secrets_dir;
+  std::string files_dir;
+  std::string data_dir = "levada-data";
+  std::string instance;
+  std::string address = "127.0.0.1";
+  uint16_t http_port = 0;
+  uint16_t grpc_port = 0;
+  std::string port_file;
+  std::string log_level = "info";
+  std::string log_format = "auto";
+  bool pipe = false;
+};
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--pipeline", flags.pipeline, "Manifest (or slice) with the stage")
+      ->required()
+      ->check(CLI::ExistingFile);
+  app.add_option("--stage", flags.stage, "Name of the stage to run")->required();
+  app.add_option("--kafka", flags.kafka,
+                 "Kafka brokers, where the manifest has no connection `kafka`")
+      ->envname("LEVADA_KAFKA");
+  app.add_option("--secrets", flags.secrets_dir, "Folder of secrets: <folder>/<secret>/<key>")
+      ->envname("LEVADA_SECRETS");
+  app.add_option("--files", flags.files_dir,
+                 "Folder that relative files of the manifest are in (default: the manifest's)");
+  app.add_option("--data", flags.data_dir, "Folder that stages write files below");
+  app.add_option("--instance", flags.instance,
+                 "Name of this worker that stays over restarts; no two workers may share it");
+  app.add_option("--address", flags.address, "Address of metrics, health and control");
+  app.add_option("--http-port", flags.http_port, "Port of metrics and health; 0: any free one");
+  app.add_option("--grpc-port", flags.grpc_port, "Port of control; 0: any free one");
+  app.add_option("--port-file", flags.port_file, "File that the two ports are written to, as JSON");
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->envname("LEVADA_LOG_LEVEL");
+  app.add_option("--log-format", flags.log_format, "auto, json or text")
+      ->envname("LEVADA_LOG_FORMAT");
+  app.add_flag("--pipe", flags.pipe,
+               "No Kafka: NDJSON from standard input, results to standard output, dead letters to "
+               "standard error");
+}
+
+int Complain(std::string_view message) {
+  std::cerr << message << '\n';
+  return kWrongUse;
+}
+
+absl::Status StartLogging(const Flags& flags, std::string_view service,
+                          const v1::Pipeline& pipeline) {
+  auto level = base::ParseLogLevel(flags.log_level);
+  if (!level.ok()) return level.status();
+  auto format = base::ParseLogFormat(flags.log_format);
+  if (!format.ok()) return format.status();
+  base::LogOptions options;
+  options.level = flags.pipe ? base::LogLevel::kError : *level;
+  options.format = *format;
+  options.fields = {{"service", std::string(service)},
+                    {"pipeline", pipeline.metadata().name()},
+                    {"stage", flags.stage}};
+  base::StartLog(options);
+  return absl::OkStatus();
+}
+
+// SIGTERM and SIGINT ask for a drain; they are blocked in every other thread.
+class DrainOnSignal {
+ public:
+  explicit DrainOnSignal(Control& control) {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    std::thread([this, &control] {
+      int signal = 0;
+      while (sigwait(&signals_, &signal) == 0) {
+        base::LogInfo("draining", {{"signal", strsignal(signal)}});
+        control.Drain();
+      }
+    }).detach();  // lives as long as the process
+  }
+
+ private:
+  sigset_t signals_;
+};
+
+absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
+  if (flags.port_file.empty()) return absl::OkStatus();
+  const std::string draft = flags.port_file + ".new";
+  std::ofstream out(draft);
+  out << base::StrCat("{\"pid\":", getpid(), ",\"http\":\"", flags.address, ":",
+                      endpoints.http_port(), "\",\"grpc\":\"", flags.address, ":",
+                      endpoints.grpc_port(), "\"}\n");
+  out.close();
+  if (!out || std::rename(draft.c_str(), flags.port_file.c_str()) != 0) {
+    return absl::UnavailableError(base::StrCat("cannot write ", flags.port_file));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Pipeline> ReadPipeline(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return pipeline::LoadPipeline(text.str(), path);
+}
+
+// The stage's implementation, of one of three kinds.
+struct Made {
+  std::unique_ptr<Processor> processor;
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<Source> source;
+};
+
+absl::StatusOr<Made> Make(const Service& service, const StageContext& context) {
+  Made made;
+  if (service.processor) {
+    auto processor = service.processor(context);
+    if (!processor.ok()) return processor.status();
+    made.processor = *std::move(processor);
+  } else if (service.sink) {
+    auto sink = service.sink(context);
+    if (!sink.ok()) return sink.status();
+    made.sink = *std::move(sink);
+  } else {
+    auto source = service.source(context);
+    if (!source.ok()) return source.status();
+    made.source = *std::move(source);
+  }
+  return made;
+}
+
+absl::Status RunLoop(Worker& worker, Made& made) {
+  if (made.processor) return RunProcessor(worker, *made.processor);
+  if (made.sink) return RunSink(worker, *made.sink);
+  return RunSource(worker, *made.source);
+}
+
+int Run(const Flags& flags, const Service& service) {
+  auto pipeline = ReadPipeline(flags.pipeline);
+  if (!pipeline.ok()) return Complain(pipeline.status().message());
+  const v1::Stage* stage = pipeline::FindStage(*pipeline, flags.stage);
+  if (stage == nullptr) {
+    return Complain(base::StrCat(flags.pipeline, " has no stage '", flags.stage, "'"));
+  }
+  if (pipeline::StageKind(*stage) != service.name) {
+    return Complain(base::StrCat("stage '", flags.stage, "' is ", pipeline::StageKind(*stage),
+                                 ": run it with ", pipeline::ServiceName(*stage)));
+  }
+  if (absl::Status status = StartLogging(flags, service.name, *pipeline); !status.ok()) {
+    return Complain(status.message());
+  }
+  Control control;
+  if (!flags.pipe) static DrainOnSignal signals(control);
+
+  const base::Secrets secrets(flags.secrets_dir);
+  const std::string files_dir = flags.files_dir.empty()
+                                    ? std::filesystem::path(flags.pipeline).parent_path().string()
+                                    : flags.files_dir;
+  kafka::ClientConfig kafka;
+  if (!flags.pipe) {
+    auto config = kafka::ConfigFor(*pipeline, flags.kafka, secrets, files_dir);
+    if (!config.ok()) return Complain(config.status().message());
+    kafka = *std::move(config);
+  }
+  prometheus::Registry registry;
+  const std::map<std::string, std::string> labels = {
+      {"namespace", pipeline->metadata().namespace_()},
+      {"pipeline", pipeline->metadata().name()},
+      {"stage", stage->name()}};
+  StageMetrics metrics(registry, labels);
+  const StageContext context{*pipeline, *stage,  secrets,    kafka,     metrics,
+                             registry,  control, flags.pipe, files_dir, flags.data_dir};
+  absl::StatusOr<Made> made = Make(service, context);
+  if (!made.ok()) {
+    return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));
+  }
+  if (flags.pipe) {
+    return RunPipe(context, made->processor.get(), made->sink.get(), made->source.get());
+  }
+  auto endpoints =
+      Endpoints::Start({flags.address, flags.http_port, flags.grpc_port},
+                       {pipeline->metadata().name(), stage->name(), std::string(service.name)},
+                       &registry, &control, &metrics);
+  absl::Status status = endpoints.status();
+  if (status.ok()) status = WritePorts(flags, **endpoints);
+  if (status.ok()) {
+    base::LogInfo("started", {{"kafka", kafka.brokers},
+                              {"http_port", (*endpoints)->http_port()},
+                              {"grpc_port", (*endpoints)->grpc_port()}});
+    Worker worker{context,
+                  control,
+                  metrics,
+                  kafka,
+                  pipeline::ConsumerGroup(*pipeline, stage->name()),
+                  std::string(pipeline::InputTopic(*stage)),
+                  flags.instance};
+    status = RunLoop(worker, *made);
+  }
+  if (!status.ok()) {
+    base::LogError("ended", {{"reason", status.message()}});
+    return kFailed;
+  }
+  base::LogInfo("drained");
+  return kDrained;
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, const Service& service) {
+  signal(SIGPIPE, SIG_IGN);
+  CLI::App app(base::StrCat("Runs one ", service.name, " stage of a Levada pipeline."),
+               base::StrCat("levada-", service.name));
+  Flags flags;
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kDrained : kWrongUse;
+  }
+  return Run(flags, service);
+}
+
+}  // namespace levada::runtime

@@ -1,0 +1,96 @@
+// `levada pipe`: the stage's work from standard input to standard output, without Kafka.
+
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/runtime/latency.h"
+#include "core/runtime/worker.h"
+
+namespace levada::runtime {
+namespace {
+
+constexpr size_t kBatchLines = 1000;
+constexpr size_t kBatchBytes = 8 << 20;
+
+class Piper {
+ public:
+  Piper(Processor* processor, Sink* sink, Source* source)
+      : processor_(processor), sink_(sink), source_(source) {}
+
+  absl::Status Run(std::vector<std::string> lines) {
+    const int64_t first = lines_seen_;
+    lines_seen_ += static_cast<int64_t>(lines.size());
+    const Batch batch = Batch::FromValues("stdin", std::move(lines), first, NowMs());
+    text_.clear();
+    dead_.clear();
+    absl::Status status = Through(batch);
+    if (!status.ok()) return status;
+    std::fwrite(text_.data(), 1, text_.size(), stdout);
+    for (const DeadLetter& dead : dead_) Report(batch[dead.source], dead.error);
+    return absl::OkStatus();
+  }
+
+  bool had_dead_letters() const { return had_dead_letters_; }
+
+ private:
+  absl::Status Through(const Batch& batch) {
+    if (sink_ != nullptr) return sink_->Pipe(batch, &text_, &dead_);
+    if (source_ != nullptr) return source_->Pipe(batch, &text_, &dead_);
+    output_.Clear();
+    absl::Status status = processor_->Process(batch, &output_);
+    if (!status.ok()) return status;
+    for (const OutputRecord& record : output_.records()) {
+      text_.append(output_.Value(record));
+      text_.push_back('\n');
+    }
+    dead_ = output_.dead_letters();
+    return absl::OkStatus();
+  }
+
+  void Report(const Record& record, const std::string& error) {
+    had_dead_letters_ = true;
+    const nlohmann::json line = {
+        {"line", record.offset + 1}, {"error", error}, {"record", std::string(record.value)}};
+    std::cerr << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  }
+
+  Processor* processor_;
+  Sink* sink_;
+  Source* source_;
+  OutputBatch output_;
+  std::string text_;
+  std::vector<DeadLetter> dead_;
+  int64_t lines_seen_ = 0;
+  bool had_dead_letters_ = false;
+};
+
+}  // namespace
+
+int RunPipe(const StageContext&, Processor* processor, Sink* sink, Source* source) {
+  std::ios::sync_with_stdio(false);
+  Piper piper(processor, sink, source);
+  std::vector<std::string> lines;
+  size_t bytes = 0;
+  absl::Status status;
+  const auto flush = [&] {
+    if (!lines.empty()) status = piper.Run(std::exchange(lines, {}));
+    bytes = 0;
+  };
+  std::string line;
+  while (status.ok() && std::getline(std::cin, line)) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    bytes += line.size();
+    lines.push_back(std::move(line));
+    if (lines.size() >= kBatchLines || bytes >= kBatchBytes) flush();
+  }
+  if (status.ok()) flush();
+  std::fflush(stdout);
+  if (!status.ok()) {
+    std::cerr << status.message() << '\n';
+    return 1;
+  }
+  return piper.had_dead_letters() ? 1 : 0;
+}
+
+}  // namespace levada::runtime

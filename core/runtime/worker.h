@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/base/backoff.h"
+#include "core/kafka/client.h"
+#include "core/runtime/control.h"
+#include "core/runtime/metrics.h"
+#include "core/runtime/stage.h"
+
+// What the loops share. A loop runs until it drained (OK) or cannot go on (the process ends and is
+// started again). Inside, a session is one consumer and one producer: whatever goes wrong with
+// them, the session is thrown away and the next one begins from what Kafka has committed. There is
+// no second way to recover, so the one that there is is always tested.
+namespace levada::runtime {
+
+inline constexpr std::chrono::milliseconds kFirstWait{100};
+inline constexpr std::chrono::milliseconds kLongestWait{10'000};
+
+struct Worker {
+  const StageContext& context;
+  Control& control;
+  StageMetrics& metrics;
+  kafka::ClientConfig kafka;
+  std::string group;     // consumer group
+  std::string input;     // topic to read
+  std::string instance;  // stays over restarts of this worker; may be empty
+};
+
+// True where the same may work in a moment: the server is away, the session was lost. What cannot
+// be mended by waiting (an unknown topic that nobody creates, a refused password) is waited for as
+// well, since somebody may mend it; the state says what is wrong.
+bool Retriable(const absl::Status& status);
+
+// Says that something failed and waits, at most until `draining`. Counts it.
+void WaitBeforeRetry(Worker& worker, const absl::Status& status, ErrorType type,
+                     base::Backoff& backoff);
+
+// The loops. They return when the worker drained, or with what ended it.
+absl::Status RunProcessor(Worker& worker, Processor& processor);
+absl::Status RunSink(Worker& worker, Sink& sink);
+absl::Status RunSource(Worker& worker, Source& source);
+
+// `levada pipe`: lines of standard input through the stage. Returns the exit code.
+int RunPipe(const StageContext& context, Processor* processor, Sink* sink, Source* source);
+
+}  // namespace levada::runtime
