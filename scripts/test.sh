@@ -10,6 +10,7 @@
 # Servers that do not run are started, and stopped at the end. The closing line is `N passed, N failed`
 # over all suites; the exit code is 0 only when nothing failed. Reports are in .run/tests/.
 source "$(dirname "$0")/lib/common.sh"
+source "$(dirname "$0")/lib/with_servers.sh"
 
 preset=release
 only=""
@@ -32,20 +33,6 @@ done
 reports="$RUN/tests"
 build="$ROOT/build/$preset"
 failed=0
-stop_at_end=()
-
-stop_servers() {
-  [[ ${#stop_at_end[@]} == 0 ]] || scripts/servers.sh down "${stop_at_end[@]}" >/dev/null
-}
-trap stop_servers EXIT
-
-start_servers() {
-  local name
-  for name in kafka opensearch smtp; do
-    tests/servers/"$name".sh status >/dev/null || stop_at_end+=("$name")
-  done
-  scripts/servers.sh up
-}
 
 # run_ctest LABEL JOBS: the test programs with this label; each also writes its cases for the count.
 run_ctest() {
@@ -79,8 +66,7 @@ scripts/build.sh "$preset"
 export LEVADA_BUILD_DIR="$build"
 if [[ $preset != tsan ]]; then
   step "Servers"
-  start_servers
-  eval "$(scripts/shell-env.sh)"
+  start_servers kafka opensearch smtp
 fi
 for label in "${labels[@]}"; do
   step "C++ tests: $label"

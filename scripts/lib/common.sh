@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by every command in scripts/: where things are, and how a command says what it does.
 set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"

@@ -132,7 +132,7 @@ class Kafka(Server):
 
     @property
     def secure_address(self) -> str:
-        """SASL_SSL with mechanism PLAIN, `user` and `password`."""
+        """SASL_SSL; mechanisms PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 with `user` and `password`."""
         return self.exports["LEVADA_KAFKA_SECURE"]
 
 

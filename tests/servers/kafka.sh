@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One real Kafka broker (KRaft) on 127.0.0.1: plaintext on PORT, SASL_SSL (PLAIN) on PORT+2; the
-# controller is on PORT+1. How to call it: lib.sh.
+# One real Kafka broker (KRaft) on 127.0.0.1: plaintext on PORT, SASL_SSL (PLAIN and SCRAM)
+# on PORT+2; the controller is on PORT+1. How to call it: lib.sh.
 source "$(dirname "$0")/lib.sh"
 name=kafka
 default_port=19092
@@ -16,7 +16,9 @@ launch() {
     "-Dlog4j2.configurationFile=$servers/kafka/log4j2.properties" -cp "$deps/kafka/libs/*")
   if [[ ! -f $dir/data/meta.properties ]]; then
     "${java[@]}" -Xmx128m -XX:TieredStopAtLevel=1 kafka.tools.StorageTool format \
-      --cluster-id MkU3OEVBNTcwNTJENDM2Qk --config "$dir/server.properties" >"$dir/format.log" 2>&1 ||
+      --cluster-id MkU3OEVBNTcwNTJENDM2Qk --config "$dir/server.properties" \
+      --add-scram "SCRAM-SHA-256=[name=$user,password=$password]" \
+      --add-scram "SCRAM-SHA-512=[name=$user,password=$password]" >"$dir/format.log" 2>&1 ||
       { cat "$dir/format.log" >&2; fail "could not format its data folder"; }
   fi
   local heap=${LEVADA_KAFKA_HEAP:-384m}
@@ -35,7 +37,7 @@ PYTHON
 
 describe() {
   echo "127.0.0.1:$port"
-  echo "127.0.0.1:$((port + 2)) (SASL_SSL, PLAIN: $user / $password, CA $dir/cert.pem)"
+  echo "127.0.0.1:$((port + 2)) (SASL_SSL, PLAIN or SCRAM: $user / $password, CA $dir/cert.pem)"
 }
 
 exports() {

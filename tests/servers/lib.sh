@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154  # name, default_port and ports come from the server's script
 # Sourced by each server's script (kafka.sh, opensearch.sh, smtp.sh): starting, stopping and killing
 # a server in the background, never touching a process that is not its own.
 #

@@ -120,18 +120,19 @@ def test_group_offsets_and_lag(kafka, unique):
     assert k.group_lag(kafka.address, unique, unique) == 0
 
 
-def test_kafka_wants_the_right_password_on_its_secure_port(kafka):
-    def brokers(password: str):
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_kafka_wants_the_right_password_on_its_secure_port(kafka, mechanism):
+    def brokers(password: str, seconds: float):
         admin = AdminClient({
             "bootstrap.servers": kafka.secure_address, "security.protocol": "SASL_SSL",
-            "sasl.mechanism": "PLAIN", "sasl.username": kafka.user, "sasl.password": password,
+            "sasl.mechanism": mechanism, "sasl.username": kafka.user, "sasl.password": password,
             "ssl.ca.location": str(kafka.ca), "log_level": 0,
         })
-        return admin.list_topics(timeout=5).brokers
+        return admin.list_topics(timeout=seconds).brokers
 
-    assert brokers(kafka.password)
+    assert brokers(kafka.password, 20)
     with pytest.raises(KafkaException):
-        brokers("wrong")
+        brokers("wrong", 2)
 
 
 def test_a_paused_kafka_does_not_answer_until_resumed(private_kafka):
