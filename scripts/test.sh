@@ -53,7 +53,7 @@ run_pytest() {
 
 labels=(unit)
 [[ $preset == tsan ]] || labels+=(integration)
-if $long; then labels+=(long); fi
+if $long && [[ $preset != tsan ]]; then labels+=(long); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
 steps $((2 + ${#labels[@]} + server_steps))
