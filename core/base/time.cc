@@ -220,15 +220,16 @@ absl::StatusOr<int64_t> ParseTimestamp(std::string_view text) {
 absl::StatusOr<int64_t> EpochToMicros(int64_t number) {
   const uint64_t magnitude =
       number < 0 ? ~static_cast<uint64_t>(number) + 1 : static_cast<uint64_t>(number);
+  int64_t micros = number;
   if (magnitude < 100'000'000'000) {
-    if (number * kMicrosPerSecond < kMinMicros) {
-      return Bad(StrCat(number), "years go from 0001 to 9999");
-    }
-    return number * kMicrosPerSecond;
+    micros = number * kMicrosPerSecond;
+  } else if (magnitude < 100'000'000'000'000) {
+    micros = number * 1000;
+  } else if (magnitude >= 100'000'000'000'000'000) {
+    micros = FloorDivide(number, 1000);
   }
-  if (magnitude < 100'000'000'000'000) return number * 1000;
-  if (magnitude < 100'000'000'000'000'000) return number;
-  return FloorDivide(number, 1000);
+  if (micros < kMinMicros) return Bad(StrCat(number), "years go from 0001 to 9999");
+  return micros;
 }
 
 absl::StatusOr<int64_t> EpochToMicros(double number) {

@@ -11,10 +11,7 @@
 namespace levada::json {
 namespace {
 
-using internal::FindStringStop;
-using internal::IsSpace;
 using internal::Load64;
-using internal::SkipDigits;
 
 constexpr uint64_t kOdd1 = 0x9E3779B97F4A7C15;
 constexpr uint64_t kOdd2 = 0xC2B2AE3D27D4EB4F;
@@ -44,6 +41,23 @@ inline KeyBits BitsOf(const char* name, size_t size, const char* readable_end) {
   return {Load64(padded), Load64(padded + 8)};
 }
 
+}  // namespace
+
+inline int FieldSet::Lookup(std::string_view name, const char* readable_end) const {
+  const size_t size = name.size();
+  const KeyBits bits = BitsOf(name.data(), size, readable_end);
+  size_t at = Hash(bits, size) >> shift_;
+  for (;; at = (at + 1) & (table_.size() - 1)) {
+    const Entry& entry = table_[at];
+    if (entry.slot < 0) return -1;
+    if (entry.head != bits.head || entry.tail != bits.tail || entry.size != size) continue;
+    if (size <= 16 || names_[entry.slot] == name) return entry.slot;
+  }
+}
+
+namespace internal {
+namespace {
+
 // Which of the open arrays and objects is which, one bit each.
 class Nesting {
  public:
@@ -66,6 +80,8 @@ class Nesting {
   int depth_ = 0;
 };
 
+}  // namespace
+
 // The grammar. Every method takes the place where its part begins and returns the place behind
 // it, or nullptr after noting the error.
 class Scanner {
@@ -82,7 +98,14 @@ class Scanner {
   const char* Container(const char* p, int depth);
   const char* Scalar(const char* p);
   const char* Key(const char* p);
-  const char* String(const char* p, bool* escaped);
+  // `p` is behind the opening quote; returns the closing one.
+  const char* String(const char* p, bool* escaped) {
+    p = FindStringStop(begin_, p, end_);
+    if (p < end_ && *p == '"') [[likely]]
+      return p;
+    return UnusualString(p, escaped);
+  }
+  const char* UnusualString(const char* p, bool* escaped);
   const char* Escape(const char* p);
   const char* Number(const char* p, bool* integral);
   const char* Literal(const char* p, std::string_view word);
@@ -184,7 +207,7 @@ const char* Scanner::Members(const char* p, const FieldSet& fields, Value* slots
 
 int Scanner::FindSlot(std::string_view raw, bool escaped, const FieldSet& fields) const {
   if (!escaped) [[likely]]
-    return fields.Find(raw, end_);
+    return fields.Lookup(raw, end_);
   for (int slot = 0; slot < fields.size(); ++slot) {
     if (Equals(raw, true, fields.name(slot))) return slot;
   }
@@ -295,10 +318,9 @@ const char* Scanner::Key(const char* p) {
   return SkipSpace(p + 1);
 }
 
-// `p` is behind the opening quote; returns the closing one.
-const char* Scanner::String(const char* p, bool* escaped) {
-  for (;;) {
-    p = FindStringStop(begin_, p, end_);
+// A string that needs a second look at `p`: a backslash, text that is not ASCII, or an error.
+const char* Scanner::UnusualString(const char* p, bool* escaped) {
+  for (;; p = FindStringStop(begin_, p, end_)) {
     if (p >= end_) return Fail(ScanCode::kTruncated, end_);
     if (*p == '"') [[likely]]
       return p;
@@ -319,6 +341,8 @@ const char* Scanner::String(const char* p, bool* escaped) {
   }
 }
 
+namespace {
+
 // Four hexadecimal digits; -1 where one is something else, -2 where the bytes end before.
 int HexQuad(const char* p, const char* end) {
   int code = 0;
@@ -331,6 +355,8 @@ int HexQuad(const char* p, const char* end) {
   }
   return code;
 }
+
+}  // namespace
 
 // `p` is at a backslash.
 const char* Scanner::Escape(const char* p) {
@@ -418,6 +444,10 @@ const char* Scanner::NoValue(const char* p) {
   return Fail(number ? ScanCode::kBadNumber : ScanCode::kSyntax, p);
 }
 
+}  // namespace internal
+
+namespace {
+
 std::string_view Explain(ScanCode code) {
   switch (code) {
     case ScanCode::kOk:
@@ -449,17 +479,7 @@ std::string_view Explain(ScanCode code) {
 
 }  // namespace
 
-int FieldSet::Find(std::string_view name, const char* readable_end) const {
-  const size_t size = name.size();
-  const KeyBits bits = BitsOf(name.data(), size, readable_end);
-  size_t at = Hash(bits, size) >> shift_;
-  for (;; at = (at + 1) & (table_.size() - 1)) {
-    const Entry& entry = table_[at];
-    if (entry.slot < 0) return -1;
-    if (entry.head != bits.head || entry.tail != bits.tail || entry.size != size) continue;
-    if (size <= 16 || names_[entry.slot] == name) return entry.slot;
-  }
-}
+int FieldSet::Find(std::string_view name) const { return Lookup(name, name.data() + name.size()); }
 
 int FieldSet::Add(std::string_view name) {
   const int found = Find(name);
@@ -492,11 +512,11 @@ std::string ScanError::Message(const FieldSet& fields) const {
 
 ScanError Scan(std::string_view document, const FieldSet& fields, std::span<Value> slots,
                ScanInfo* info) {
-  return Scanner(document).Object(fields, slots, info);
+  return internal::Scanner(document).Object(fields, slots, info);
 }
 
 ScanError ScanValue(std::string_view document, Value* value) {
-  return Scanner(document).Single(value);
+  return internal::Scanner(document).Single(value);
 }
 
 }  // namespace levada::json

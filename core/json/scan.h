@@ -24,6 +24,10 @@
 // has no state.
 namespace levada::json {
 
+namespace internal {
+class Scanner;
+}
+
 enum class Kind : uint8_t { kAbsent, kNull, kFalse, kTrue, kNumber, kString, kArray, kObject };
 
 // A value as it stands in the document. `raw` covers the value's bytes: a string without its
@@ -43,10 +47,7 @@ class FieldSet {
   // Returns the slot of `name`, the same one if it was added before.
   int Add(std::string_view name);
   // Slot of `name` (decoded bytes, no quotes), or -1.
-  int Find(std::string_view name) const { return Find(name, name.data() + name.size()); }
-  // The same where the bytes from the name's start up to `readable_end` may be read: cheaper when
-  // that is 16 bytes or more.
-  int Find(std::string_view name, const char* readable_end) const;
+  int Find(std::string_view name) const;
   int size() const { return static_cast<int>(names_.size()); }
   const std::string& name(int slot) const { return names_[slot]; }
 
@@ -60,6 +61,11 @@ class FieldSet {
     int32_t slot = -1;  // -1: free
   };
 
+  friend class internal::Scanner;
+
+  // Find, where the bytes from the name's start up to `readable_end` may be read: cheaper when
+  // that is 16 bytes or more.
+  inline int Lookup(std::string_view name, const char* readable_end) const;
   void Insert(int slot);
 
   std::vector<std::string> names_;
