@@ -56,6 +56,7 @@ spawn() {
   shift
   setsid "$@" >>"$dir/$process.log" 2>&1 </dev/null 9>&- &
   pid=$!
+  disown "$pid"
   echo "$pid $(start_time "$pid")" >"$dir/$process.pid"
 }
 
