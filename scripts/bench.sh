@@ -3,7 +3,7 @@
 # Measure: the benchmarks NAMEd, or all. What was measured before is in docs/benchmarks.md.
 #
 # A benchmark is benchmarks/bench_NAME.py (whole programs against a real Kafka) or the program
-# build/release/bin/NAME_benchmark (one function). Servers that do not run are started, and stopped at
+# build/release/bin/NAME_bench (one function). Servers that do not run are started, and stopped at
 # the end. Leave the machine alone meanwhile.
 source "$(dirname "$0")/lib/common.sh"
 source "$(dirname "$0")/lib/with_servers.sh"
@@ -13,11 +13,11 @@ scripts/build.sh release
 bin="$ROOT/build/release/bin"
 
 all=()
-for file in benchmarks/bench_*.py "$bin"/*_benchmark; do
+for file in benchmarks/bench_*.py "$bin"/*_bench; do
   [[ -f $file ]] || continue
   name=$(basename "$file" .py)
   name=${name#bench_}
-  all+=("${name%_benchmark}")
+  all+=("${name%_bench}")
 done
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
@@ -34,6 +34,6 @@ for name in "${names[@]}"; do
   if [[ -f benchmarks/bench_$name.py ]]; then
     PYTHONPATH=tests "$VENV_PYTHON" "benchmarks/bench_$name.py"
   else
-    "$bin/${name}_benchmark"
+    "$bin/${name}_bench"
   fi
 done
