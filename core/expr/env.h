@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -72,23 +73,25 @@ class Env {
     Type type;
   };
   Name Find(std::string_view name) const;
-  // The names that are valid here and start with or are most like `name`, best first.
+  // Whether the topic declares the name or a step has set it.
+  bool declared(std::string_view name) const;
+  // The declared name that is most like `name`, or "".
   std::string Nearest(std::string_view name) const;
   // How the event as a whole differs from its document at this point of the stage.
   struct Overlay {
     bool keep_only = false;  // of the document, only `kept`
     std::vector<std::string> kept;
     std::vector<std::string> removed;
-    std::vector<std::pair<std::string, int>> slots;
+    std::vector<std::pair<std::string, int>> slots;  // names and slots
     bool empty() const { return !keep_only && removed.empty() && slots.empty(); }
   };
   Overlay overlay() const;
-  FieldType declared_type(std::string_view field) const;
 
  private:
   Mode mode_;
   bool closed_ = false;
   bool keep_only_ = false;
+  std::vector<std::string> kept_;  // with keep_only_
   std::string container_;
   json::FieldSet fields_;
   std::vector<std::string> slots_;  // names, by slot

@@ -63,10 +63,10 @@ class Program {
   // True where the value does not depend on anything.
   bool constant() const;
 
- private:
-  friend class Builder;
   struct Code;
-  explicit Program(std::unique_ptr<Code> code);
+  explicit Program(std::unique_ptr<Code> code);  // for Compile
+
+ private:
   std::unique_ptr<Code> code_;
 };
 

@@ -1,0 +1,130 @@
+#include "cli/eval.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli/flags.h"
+#include "core/expr/cases.h"
+#include "core/expr/program.h"
+
+namespace levada::cli {
+namespace {
+
+constexpr int kGood = 0;
+constexpr int kFailed = 1;
+constexpr int kWrongUse = 2;
+
+int RunCaseFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  if (!file) {
+    std::cerr << path << ": cannot be read\n";
+    return kWrongUse;
+  }
+  const absl::StatusOr<expr::CaseReport> report = expr::RunCases(content.str());
+  if (!report.ok()) {
+    std::cerr << path << ": " << report.status().message() << '\n';
+    return kWrongUse;
+  }
+  for (const expr::CaseFailure& failure : report->failures) {
+    std::cout << "FAIL " << failure.name << ": " << failure.message << '\n';
+  }
+  std::cout << report->passed << " passed, " << report->failures.size() << " failed\n";
+  return report->failures.empty() ? kGood : kFailed;
+}
+
+// Evaluates the program for one event after the other.
+class Evaluator {
+ public:
+  Evaluator(const expr::Env& env, const expr::Program& program)
+      : fields_(env.fields()),
+        program_(program),
+        slots_(fields_.size()),
+        activation_(env, &arena_) {}
+
+  // Appends the result as one line, or says why there is none.
+  absl::Status Evaluate(std::string_view event, std::string* out) {
+    json::ScanInfo info;
+    const json::ScanError error = json::Scan(event, fields_, slots_, &info);
+    if (!error.ok()) return absl::InvalidArgumentError(error.Message(fields_));
+    arena_.Reset();
+    activation_.Begin(event, slots_);
+    const size_t begin = out->size();
+    if (absl::Status status = program_.AppendJson(activation_, out); !status.ok()) {
+      out->resize(begin);
+      return status;
+    }
+    out->push_back('\n');
+    return absl::OkStatus();
+  }
+
+ private:
+  const json::FieldSet& fields_;
+  const expr::Program& program_;
+  std::vector<json::Value> slots_;
+  base::Arena arena_;
+  expr::Activation activation_;
+};
+
+int EvaluateInput(const std::string& expression) {
+  expr::Env env;
+  std::vector<expr::Problem> problems;
+  const absl::StatusOr<expr::Program> program =
+      expr::Compile(expression, &env, expr::Type::Dyn(), &problems);
+  if (!program.ok()) {
+    for (const expr::Problem& problem : problems) {
+      std::cerr << "expression:" << problem.line << ':' << problem.column << ": " << problem.message
+                << '\n';
+    }
+    return kWrongUse;
+  }
+  Evaluator evaluator(env, *program);
+  std::string line, out;
+  bool failed = false;
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    out.clear();
+    if (absl::Status status = evaluator.Evaluate(line, &out); !status.ok()) {
+      std::cout.flush();  // results and errors in the order of the events
+      std::cerr << "line " << number << ": " << status.message() << '\n';
+      failed = true;
+    }
+    std::cout << out;
+  }
+  std::cout.flush();
+  return failed || !std::cout ? kFailed : kGood;
+}
+
+}  // namespace
+
+int RunEval(std::span<const std::string_view> args) {
+  std::ios::sync_with_stdio(false);
+  CLI::App app(
+      "Evaluates a CEL expression for each event of standard input (NDJSON) and prints one JSON "
+      "value a line.\nFields of the event are used by name: levada eval 'amount > 100 && "
+      "has(customer)' < events.ndjson",
+      "levada eval");
+  std::string expression, cases;
+  app.add_option("EXPRESSION", expression,
+                 "What to evaluate; put -- before one that begins with -");
+  app.add_option("--cases", cases,
+                 "Run the test cases of a file instead, in strict CEL; prints each failure and the "
+                 "count");
+  if (const std::optional<int> code = Parse(app, args)) return *code;
+  const bool no_expression = app.count("EXPRESSION") == 0;
+  if (no_expression && cases.empty()) {
+    std::cerr << app.help();
+    return kWrongUse;
+  }
+  int code = kGood;
+  if (!cases.empty()) code = RunCaseFile(cases);
+  if (!no_expression) code = std::max(code, EvaluateInput(expression));
+  return code;
+}
+
+}  // namespace levada::cli

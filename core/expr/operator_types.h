@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "core/expr/ast.h"
+
+// What operators and functions give for the types of their arguments, in manifest mode.
+namespace levada::expr {
+
+// The type of an operator or call whose arguments have theirs. Where no overload can take them,
+// `error` says what was expected.
+Type OperatorType(const Ast& node, std::string* error);
+Type CallType(const Ast& node, std::string* error);
+
+}  // namespace levada::expr
