@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/civil_time.h"
 #include "core/generate/random.h"
 
 // A simulator of card transactions after the published description in "Reproducible Machine
@@ -44,8 +43,8 @@ namespace levada::generate {
 struct FraudOptions {
   uint32_t customers = 5000;
   uint32_t terminals = 10000;
-  uint32_t days = 183;  // 0: without end
-  absl::CivilDay start{2018, 4, 1};
+  uint32_t days = 183;         // 0: without end
+  int32_t start_day = 17'622;  // since 1970-01-01: 2018-04-01
   uint64_t seed = 1;
   uint32_t radius = 5;
 };
@@ -84,7 +83,7 @@ class FraudSimulator {
   // Appends `count` transactions with times evenly spread over [from_ms, to_ms), made by the same
   // customers at the same terminals with frauds of the same kinds, for a stream that follows the
   // clock at a rate of its own. Depends on (options, from_ms, to_ms, count) only: a repeated call
-  // gives the same transactions with the same ids. `start` and `days` play no role, and a
+  // gives the same transactions with the same ids. `start_day` and `days` play no role, and a
   // transaction of a drawn customer is a fraud of the third kind with a chance of one third. Leaves
   // Next() untouched. Appends nothing where no customer has a terminal within reach.
   void Generate(int64_t from_ms, int64_t to_ms, uint64_t count, std::vector<Transaction>* out);

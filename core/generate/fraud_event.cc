@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/time.h"
+
 namespace levada::generate {
 namespace {
 
@@ -78,7 +80,12 @@ class Writer {
   void Time(int64_t time_ms) {
     const int64_t day = time_ms / 86'400'000;
     const uint32_t ms = static_cast<uint32_t>(time_ms % 86'400'000);
-    Date(day);
+    const base::CivilTime date = base::CivilFromDays(static_cast<int32_t>(day));
+    Digits(static_cast<uint32_t>(date.year), 4);
+    *at_++ = '-';
+    Digits(static_cast<uint32_t>(date.month), 2);
+    *at_++ = '-';
+    Digits(static_cast<uint32_t>(date.day), 2);
     *at_++ = 'T';
     Digits(ms / 3'600'000, 2);
     *at_++ = ':';
@@ -98,23 +105,6 @@ class Writer {
   }
 
  private:
-  // Years are counted from March, so that the leap day is the last of its year.
-  void Date(int64_t day) {
-    const uint32_t days = static_cast<uint32_t>(day) + 719'468;  // since 0000-03-01
-    const uint32_t era = days / 146'097;
-    const uint32_t of_era = days % 146'097;
-    const uint32_t year_of_era =
-        (of_era - of_era / 1'460 + of_era / 36'524 - of_era / 146'096) / 365;
-    const uint32_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const uint32_t from_march = (5 * of_year + 2) / 153;
-    const uint32_t month = from_march < 10 ? from_march + 3 : from_march - 9;
-    Digits(era * 400 + year_of_era + (month <= 2 ? 1 : 0), 4);
-    *at_++ = '-';
-    Digits(month, 2);
-    *at_++ = '-';
-    Digits(of_year - (153 * from_march + 2) / 5 + 1, 2);
-  }
-
   char* at_;
 };
 

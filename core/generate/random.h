@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "core/base/random.h"
+
 // Random numbers that are the same on every platform: whole-number arithmetic only, none of
 // std::*_distribution (whose results are the library's own choice) and nothing of libm (whose last
 // bit is).
@@ -14,39 +16,30 @@
 // be computed again without what came before it. Thread-safety: none needed between generators.
 namespace levada::generate {
 
-// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of `x` reaches every bit out.
-constexpr uint64_t Mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
+// One number from several, their order mattering.
+inline uint64_t Hash(uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
+  const auto spread = [](uint64_t x) { return base::SplitMix64(&x); };
+  return spread(spread(spread(spread(a) ^ b) ^ c) ^ d);
 }
 
-inline constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
-
-constexpr uint64_t Hash(uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
-  uint64_t h = Mix(a + kGolden);
-  h = Mix(h ^ (b + kGolden));
-  h = Mix(h ^ (c + 2 * kGolden));
-  return Mix(h ^ (d + 3 * kGolden));
-}
-
-// SplitMix64.
+// SplitMix64 (Steele, Lea, Flood 2014). base::Random is the better generator for one long stream;
+// this one is for very many short ones.
 class Random {
  public:
-  explicit constexpr Random(uint64_t seed) : state_(seed) {}
+  explicit Random(uint64_t seed) : state_(seed) {}
 
-  constexpr uint64_t Next() { return Mix(state_ += kGolden); }
-  constexpr uint32_t Next32() { return static_cast<uint32_t>(Next() >> 32); }
+  uint64_t Next() { return base::SplitMix64(&state_); }
+  uint32_t Next32() { return static_cast<uint32_t>(Next() >> 32); }
 
   // 0 ... bound-1; bound > 0. The bias is below bound / 2^32.
-  constexpr uint32_t Below(uint32_t bound) {
+  uint32_t Below(uint32_t bound) {
     return static_cast<uint32_t>((uint64_t{Next32()} * bound) >> 32);
   }
 
   // A normal deviate of mean 0 and standard deviation kNormalOne: the sum of twelve uniform 16-bit
   // numbers, each with variance 2^32 / 12. Ends at six standard deviations.
   static constexpr int64_t kNormalOne = 1 << 16;
-  constexpr int64_t Normal() {
+  int64_t Normal() {
     int64_t sum = 0;
     for (int word = 0; word < 3; ++word) {
       const uint64_t bits = Next();
