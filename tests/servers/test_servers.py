@@ -63,13 +63,22 @@ def test_a_server_that_ends_while_starting_says_why(tmp_path):
 # Kafka
 
 
-def test_kafka_keeps_its_records_over_kill(private_kafka):
-    address = private_kafka.address
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory):
+    """One broker for the tests that break it; each leaves it running."""
+    server = Kafka(tmp_path_factory.mktemp("own"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_kafka_keeps_its_records_over_kill(own_kafka):
+    address = own_kafka.address
     k.create_topic(address, "kept", 2)
     k.produce(address, "kept", [k.Record(b"v%d" % i, b"k%d" % i, [("h", b"x")]) for i in range(100)])
-    private_kafka.kill()
-    assert not private_kafka.running()
-    private_kafka.start()
+    own_kafka.kill()
+    assert not own_kafka.running()
+    own_kafka.start()
     records = k.read_all(address, "kept")
     assert sorted(record.value for record in records) == sorted(b"v%d" % i for i in range(100))
     assert {record.partition for record in records} == {0, 1}
@@ -135,13 +144,13 @@ def test_kafka_wants_the_right_password_on_its_secure_port(kafka, mechanism):
         brokers("wrong", 2)
 
 
-def test_a_paused_kafka_does_not_answer_until_resumed(private_kafka):
-    admin = AdminClient({"bootstrap.servers": private_kafka.address, "log_level": 0})
+def test_a_paused_kafka_does_not_answer_until_resumed(own_kafka):
+    admin = AdminClient({"bootstrap.servers": own_kafka.address, "log_level": 0})
     admin.list_topics(timeout=10)
-    private_kafka.pause()
+    own_kafka.pause()
     with pytest.raises(KafkaException):
         admin.list_topics(timeout=1)
-    private_kafka.resume()
+    own_kafka.resume()
     assert eventually(lambda: admin.list_topics(timeout=10).brokers, "answers again")
 
 
