@@ -169,7 +169,7 @@ absl::Status RunLoop(Worker& worker, Made& made) {
 
 int Run(const Flags& flags, const Service& service) {
   auto pipeline = ReadPipeline(flags.pipeline);
-  if (!pipeline.ok()) return Complain(pipeline.status().message());
+  if (!pipeline.ok()) return Complain(base::View(pipeline.status().message()));
   const v1::Stage* stage = pipeline::FindStage(*pipeline, flags.stage);
   if (stage == nullptr) {
     return Complain(base::StrCat(flags.pipeline, " has no stage '", flags.stage, "'"));
@@ -179,7 +179,7 @@ int Run(const Flags& flags, const Service& service) {
                                  ": run it with ", pipeline::ServiceName(*stage)));
   }
   if (absl::Status status = StartLogging(flags, service.name, *pipeline); !status.ok()) {
-    return Complain(status.message());
+    return Complain(base::View(status.message()));
   }
   Control control;
   if (!flags.pipe) static DrainOnSignal signals(control);
@@ -191,7 +191,7 @@ int Run(const Flags& flags, const Service& service) {
   kafka::ClientConfig kafka;
   if (!flags.pipe) {
     auto config = kafka::ConfigFor(*pipeline, flags.kafka, secrets, files_dir);
-    if (!config.ok()) return Complain(config.status().message());
+    if (!config.ok()) return Complain(base::View(config.status().message()));
     kafka = *std::move(config);
   }
   prometheus::Registry registry;
