@@ -1,0 +1,129 @@
+#include "services/ingest/file_log.h"
+
+#include <utility>
+
+#include "core/base/strings.h"
+#include "core/base/time.h"
+#include "core/kafka/admin.h"
+#include "core/kafka/snapshot.h"
+#include "core/pipeline/plan.h"
+#include "core/record/headers.h"
+
+namespace levada::ingest {
+namespace {
+
+constexpr std::chrono::seconds kInitTimeout{30};
+constexpr std::chrono::seconds kLoadTimeout{30};
+constexpr int kCommitAttempts = 4;
+// Kafka's own limit of a topic that sets none, and what a record takes beyond its value.
+constexpr int64_t kDefaultMaxMessageBytes = 1'048'588;
+constexpr int64_t kFramingBytes = 4096;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FileLog>> FileLog::Open(const runtime::StageContext& context,
+                                                       const std::string& path) {
+  kafka::Producer::Options options;
+  options.client = context.kafka;
+  options.transactional_id =
+      base::StrCat(pipeline::ConsumerGroup(context.pipeline, context.stage.name()), ".file");
+  auto producer = kafka::Producer::Create(options, nullptr);
+  if (!producer.ok()) return producer.status();
+  if (absl::Status status = (*producer)->InitTransactions(kInitTimeout); !status.ok()) {
+    return status;
+  }
+  std::unique_ptr<FileLog> log(new FileLog(context, path, *std::move(producer)));
+  if (absl::Status status = log->ReadLimits(); !status.ok()) return status;
+  return log;
+}
+
+FileLog::FileLog(const runtime::StageContext& context, const std::string& path,
+                 std::unique_ptr<kafka::Producer> producer)
+    : context_(context),
+      path_(path),
+      positions_name_(pipeline::PositionsTopic(context.pipeline, context.stage.name())),
+      producer_(std::move(producer)),
+      dead_letters_(producer_.get(), context.pipeline, context.stage),
+      topic_(producer_->AddTopic(context.stage.ingest().to())),
+      positions_(producer_->AddTopic(positions_name_)) {}
+
+absl::Status FileLog::ReadLimits() {
+  const std::string& name = context_.stage.ingest().to();
+  auto admin = kafka::Admin::Create(context_.kafka);
+  if (!admin.ok()) return admin.status();
+  const auto topics = (*admin)->Describe({name});
+  if (!topics.ok()) return topics.status();
+  const auto topic = topics->find(name);
+  if (topic == topics->end()) {
+    return absl::NotFoundError(base::StrCat("topic ", name, " does not exist"));
+  }
+  int64_t limit = kDefaultMaxMessageBytes;
+  const auto set = topic->second.config.find("max.message.bytes");
+  if (set != topic->second.config.end()) limit = std::stoll(set->second);
+  max_event_bytes_ = limit - kFramingBytes;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Position> FileLog::Load() {
+  absl::StatusOr<Position> position = Position{};
+  const absl::Status status =
+      kafka::ReadSnapshot(context_.kafka, positions_name_, kLoadTimeout, [&](const Record& record) {
+        if (record.key != path_) return;
+        position = record.has_value ? DecodePosition(record.value) : Position{};
+      });
+  if (!status.ok()) return status;
+  return position;
+}
+
+absl::Status FileLog::Begin() {
+  if (begun_) return absl::OkStatus();
+  absl::Status status = producer_->Begin();
+  begun_ = status.ok();
+  return status;
+}
+
+absl::Status FileLog::Write(const Event& event) {
+  if (absl::Status status = Begin(); !status.ok()) return status;
+  kafka::Outgoing record{.topic = topic_,
+                         .key = event.key,
+                         .has_key = event.has_key,
+                         .value = event.bytes,
+                         .timestamp_ms = event.timestamp_ms};
+  const std::string now = base::StrCat(base::NowMicros() / 1000);
+  const Header ingested{kIngestedHeader, now};
+  if (event.timestamp_ms != 0) record.headers = {&ingested, 1};
+  ++records_;
+  bytes_ += event.bytes.size();
+  return producer_->Produce(record);
+}
+
+absl::Status FileLog::WriteDead(const Line& line, std::string_view error) {
+  if (absl::Status status = Begin(); !status.ok()) return status;
+  ++records_;
+  bytes_ += line.text.size();
+  const std::string full_size = base::StrCat(line.size);
+  std::vector<Header> headers;
+  if (line.cut) headers.push_back({kTruncatedHeader, full_size});
+  const Record record{
+      .value = line.text, .timestamp_ms = base::NowMicros() / 1000, .offset = line.offset};
+  return dead_letters_.Write(path_, record, headers, error);
+}
+
+absl::Status FileLog::Commit(const Position& position) {
+  if (absl::Status status = Begin(); !status.ok()) return status;
+  const std::string value = Encode(position);
+  absl::Status status = producer_->Produce(
+      {.topic = positions_, .key = path_, .has_key = true, .value = value, .partition = 0});
+  if (!status.ok()) return status;
+  // Unavailable: it is not known whether it is committed; the same call tells.
+  for (int attempt = 0; attempt < kCommitAttempts; ++attempt) {
+    status = producer_->Commit();
+    if (!absl::IsUnavailable(status)) break;
+  }
+  if (!status.ok()) return status;
+  begun_ = false;
+  records_ = bytes_ = 0;
+  return status;
+}
+
+}  // namespace levada::ingest
