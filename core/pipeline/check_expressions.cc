@@ -37,7 +37,7 @@ class ExpressionCheck {
 
   std::optional<expr::Type> Expression(const std::string& path, const std::string& text,
                                        expr::Type expected = expr::Type::Dyn()) {
-    if (text.empty()) return std::nullopt;
+    if (text.empty() || context_.source.Broken(path)) return std::nullopt;
     std::vector<expr::Problem> problems;
     const auto program = expr::Compile(text, &env_, expected, &problems);
     Tell(path, text, problems);
@@ -46,6 +46,7 @@ class ExpressionCheck {
   }
 
   void Template(const std::string& path, const std::string& text) {
+    if (context_.source.Broken(path)) return;
     std::vector<expr::Problem> problems;
     (void)expr::Template::Compile(text, &env_, &problems);  // `problems` has all there is to know
     Tell(path, text, problems);
@@ -58,6 +59,10 @@ class ExpressionCheck {
     Select(step, path + ".select");
     if (step.has_model()) Model(step.model(), path + ".model");
     if (step.has_rules()) Rules(step.rules(), path + ".rules");
+  }
+
+  void Add(const std::string& name, expr::Type type) {
+    if (!name.empty()) env_.DeclareSlot(name, type);
   }
 
   const expr::Env& env() const { return env_; }
@@ -94,10 +99,6 @@ class ExpressionCheck {
     for (int i = 0; i < step.set_size(); ++i) Add(step.set(i).name(), types[i]);
   }
 
-  void Add(const std::string& name, expr::Type type) {
-    if (!name.empty()) env_.DeclareSlot(name, type);
-  }
-
   void Drop(const v1::Step& step, const std::string& path) {
     for (int i = 0; i < step.drop_size(); ++i) Mention(Join(path, i), step.drop(i));
     for (const std::string& name : step.drop()) env_.Remove(name);
@@ -116,11 +117,11 @@ class ExpressionCheck {
       const auto type = Expression(input, model.inputs(i));
       if (!type.has_value() || type->dyn()) continue;
       const expr::Kind kind = type->kind;
-      if (kind != expr::Kind::kInt && kind != expr::Kind::kUint && kind != expr::Kind::kDouble) {
-        const bool boolean = kind == expr::Kind::kBool;
-        context_.Error(input, base::StrCat("expected a number, got ", type->ToString()),
-                       boolean ? base::StrCat("write (", model.inputs(i), ") ? 1.0 : 0.0") : "");
-      }
+      const bool number =
+          kind == expr::Kind::kInt || kind == expr::Kind::kUint || kind == expr::Kind::kDouble;
+      if (number || kind == expr::Kind::kBool) continue;
+      context_.Error(input, base::StrCat("expected a number or a boolean (taken as 1 or 0), got ",
+                                         type->ToString()));
     }
     const std::string as = model.as().empty() ? "score" : model.as();
     const std::string version = model.version_as().empty() ? as + "_model" : model.version_as();
@@ -156,6 +157,7 @@ void CheckScoring(const CheckContext& context, const v1::Scoring& scoring,
   for (int i = 0; i < scoring.steps_size(); ++i) {
     check.Step(scoring.steps(i), Join(path + ".steps", i));
   }
+  check.Add(scoring.took_as(), TookType());
   const auto output = [&](const std::string& at, const std::string& name) {
     const v1::Topic* to = context.Topic(name);
     if (to != nullptr) CheckOutputTopic(context, at, from, check.env(), *to);

@@ -109,23 +109,22 @@ void CheckUnique(const CheckContext& context) {
 void CheckReferences(const CheckContext& context) {
   const std::vector<std::string> topics = TopicNames(context.pipeline);
   const std::string dead_letters = DeadLetterTopic(context.pipeline);
-  VisitTexts(
-      context.pipeline, "",
-      [&](const std::string& path, const FieldDescriptor& field, const std::string& text) {
-        const v1::FieldRules& rules = RulesOf(field);
-        if (text.empty() || context.source.Broken(path)) return;
-        if (rules.format() == v1::CONNECTION) {
-          CheckConnectionName(context, path, rules.connection_kind(), text);
-        } else if (rules.format() == v1::TOPIC && text == dead_letters) {
-          context.Error(path, "this is the pipeline's own dead-letter topic",
-                        "a stage that read it would feed itself its own failures; read it from "
-                        "another pipeline");
-        } else if (rules.format() == v1::TOPIC && context.Topic(text) == nullptr) {
-          context.Error(path, base::StrCat("no topic ", Quote(text)),
-                        NearestHint(text, topics,
-                                    base::StrCat("declare it in `spec.topics`: - name: ", text)));
-        }
-      });
+  VisitTexts(context.pipeline, "",
+             [&](const std::string& path, const FieldDescriptor& field, const std::string& text) {
+               const v1::FieldRules& rules = RulesOf(field);
+               if (text.empty() || context.source.Broken(path)) return;
+               if (rules.format() == v1::CONNECTION) {
+                 CheckConnectionName(context, path, rules.connection_kind(), text);
+               } else if (rules.format() == v1::TOPIC && text == dead_letters) {
+                 context.Error(
+                     path, "this is the pipeline's own dead-letter topic",
+                     "a stage that read it would feed itself its own failures; read it from "
+                     "another pipeline");
+               } else if (rules.format() == v1::TOPIC && context.Topic(text) == nullptr) {
+                 context.Error(path, base::StrCat("no topic ", Quote(text)),
+                               NearestHint(text, topics, "declare it in `spec.topics`"));
+               }
+             });
 }
 
 namespace {

@@ -196,6 +196,7 @@ std::string ServiceName(const v1::Stage& stage) {
 }
 
 std::string_view InputTopic(const v1::Stage& stage) {
+  if (stage.has_ingest()) return "";
   if (stage.has_scoring()) return stage.scoring().from();
   if (stage.has_indexing()) return stage.indexing().from();
   if (stage.has_archiving()) return stage.archiving().from();
@@ -209,7 +210,10 @@ std::vector<std::string> OutputTopics(const v1::Stage& stage) {
       topics.push_back(topic);
     }
   };
-  add(stage.ingest().to());
+  if (stage.has_ingest()) {
+    add(stage.ingest().to());
+    return topics;
+  }
   add(stage.scoring().to());
   for (const v1::Output& output : stage.scoring().outputs()) add(output.to());
   return topics;

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "core/base/strings.h"
+#include "core/base/suggest.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
 #include "levada/v1/pipeline.pb.h"
@@ -129,8 +130,9 @@ void Reader::ReadMessage(const YamlNode& node, const std::string& path, Message*
                                base::StrCat("unknown key ", Quote(key.text)),
                                NearestHint(key.text, keys, "expected " + OneOf(keys))));
       // One mistake, one problem: the key that was meant is not missing too.
-      const std::string meant = Join(path, Nearest(key.text, keys));
-      if (meant != path && !source_->Has(meant)) {
+      const std::string_view nearest = base::Nearest(key.text, keys);
+      const std::string meant = Join(path, nearest);
+      if (!nearest.empty() && !source_->Has(meant)) {
         source_->Set(meant, value.span, key.span);
         source_->MarkBroken(meant);
       }
@@ -225,15 +227,13 @@ bool Reader::CheckText(const YamlNode& node, const std::string& path,
     Fail(node, path, Got("text", node), base::StrCat("quote it: \"", node.text, "\""));
     return false;
   }
+  // A name that is too long is still a name: what refers to it is not wrong as well.
   const size_t length = CharactersIn(node.text);
   const size_t most = MaxLength(RulesOf(field));
   if (length > most) {
     Fail(node, path, base::StrCat("expected at most ", most, " characters, got ", length));
-    return false;
-  }
-  if (node.text.find('\0') != node.text.npos) {
+  } else if (node.text.find('\0') != node.text.npos) {
     Fail(node, path, "expected text without NUL characters");
-    return false;
   }
   return true;
 }
@@ -251,7 +251,7 @@ void Reader::ReadScalar(const YamlNode& node, const std::string& path, const Fie
       } else if (ok) {
         reflection.SetString(message, &field, node.text);
       }
-      if (!ok) return;
+      if (!ok || source_->Broken(path)) return;
       const v1::FieldRules& rules = RulesOf(field);
       const std::string problem = FormatProblem(rules, rules.format(), node.text);
       if (!problem.empty()) Fail(node, path, problem);

@@ -40,7 +40,7 @@ class Reader {
   void ReadNumber(const YamlNode& node, const std::string& path,
                   const google::protobuf::FieldDescriptor& field,
                   google::protobuf::Message* message);
-  // The text of `node`, where it is text and within the rules; a problem otherwise.
+  // True where `node` is text, within the field's bounds or not; a problem otherwise.
   bool CheckText(const YamlNode& node, const std::string& path,
                  const google::protobuf::FieldDescriptor& field);
   bool CheckKey(const YamlNode& key, const std::string& path);

@@ -1,10 +1,10 @@
 #include "core/pipeline/rules.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "absl/strings/ascii.h"
 #include "core/base/strings.h"
+#include "core/base/suggest.h"
 #include "core/json/write.h"
 
 namespace levada::pipeline {
@@ -39,34 +39,6 @@ std::string_view WithoutPrefix(const EnumValueDescriptor& value) {
   if (!std::string_view(none).ends_with(kNone)) return name;
   const std::string_view prefix = std::string_view(none).substr(0, none.size() - kNone.size());
   return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-}
-
-std::string Fold(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c != '_' && c != '-') out.push_back(absl::ascii_tolower(c));
-  }
-  return out;
-}
-
-// Edits that turn `a` into `b`: insertions, deletions, replacements, swaps of neighbours.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> before(b.size() + 1);
-  std::vector<size_t> last(b.size() + 1);
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(last.begin(), last.end(), 0);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        row[j] = std::min(row[j], before[j - 2] + 1);
-      }
-    }
-    before.swap(last);
-    last.swap(row);
-  }
-  return last[b.size()];
 }
 
 bool IsWord(std::string_view key) {
@@ -141,27 +113,9 @@ std::string Join(std::string_view path, size_t index) {
   return base::StrCat(path, "[", index, "]");
 }
 
-std::string Nearest(std::string_view name, const std::vector<std::string>& names) {
-  static constexpr size_t kLongest = 256;
-  if (name.empty() || name.size() > kLongest) return "";
-  const std::string folded = Fold(name);
-  std::string best;
-  size_t best_distance = std::max<size_t>(1, folded.size() / 3) + 1;
-  for (const std::string& candidate : names) {
-    if (candidate.size() > kLongest) continue;
-    const size_t distance = EditDistance(folded, Fold(candidate));
-    // A name that is entirely rewritten is not near.
-    if (distance < best_distance && distance < candidate.size()) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
-
 std::string NearestHint(std::string_view name, const std::vector<std::string>& names,
                         std::string_view otherwise) {
-  const std::string nearest = Nearest(name, names);
+  const std::string_view nearest = base::Nearest(name, names);
   return nearest.empty() ? std::string(otherwise) : base::StrCat("did you mean `", nearest, "`?");
 }
 

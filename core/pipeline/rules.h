@@ -38,9 +38,6 @@ size_t MaxItems(const v1::FieldRules& rules);
 std::string Join(std::string_view path, std::string_view key);
 std::string Join(std::string_view path, size_t index);
 
-// The name of `names` that is most like `name`, where one is like it at all; else empty. Case and
-// underscores count less than letters.
-std::string Nearest(std::string_view name, const std::vector<std::string>& names);
 // "did you mean `x`?", or `otherwise` where nothing is near.
 std::string NearestHint(std::string_view name, const std::vector<std::string>& names,
                         std::string_view otherwise = "");

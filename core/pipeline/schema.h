@@ -35,6 +35,8 @@ inline expr::Type RulesOutcomeType() { return expr::Type::Dyn(); }
 inline expr::Type RulesNamesType() {
   return {.kind = expr::Kind::kList, .element = expr::Kind::kString};
 }
+// Microseconds.
+inline expr::Type TookType() { return {expr::Kind::kInt}; }
 
 // The fields that events are known to have at this point of a stage that reads `topic` (null:
 // any), in order: those declared and not taken away, then those added.

@@ -37,17 +37,15 @@ class ScalarWalk {
 
   void EnterBlock() {
     SkipLine();
-    // The first line that is not empty gives the indentation.
-    size_t line = at_;
-    while (line < text_.size()) {
-      size_t p = line;
-      while (p < text_.size() && text_[p] == ' ') ++p;
-      if (p < text_.size() && !IsBreak(text_[p])) {
-        indent_ = p - line;
-        break;
-      }
-      while (p < text_.size() && text_[p] != '\n') ++p;
-      line = p + 1;
+    // The first line that is not empty gives the indentation, less what of it is the value's own.
+    const size_t first = text_.find_first_not_of(" \r\n", at_);
+    if (first != text_.npos) {
+      const size_t line = text_.rfind('\n', first);
+      const size_t own = value_.find_first_not_of(" \n");
+      const size_t own_line = own == value_.npos ? value_.npos : value_.rfind('\n', own);
+      const size_t own_indent =
+          own == value_.npos ? 0 : own - (own_line == value_.npos ? 0 : own_line + 1);
+      indent_ = first - line - 1 - std::min(own_indent, first - line - 1);
     }
     SkipIndent();
   }

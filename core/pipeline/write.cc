@@ -58,21 +58,22 @@ void AppendQuoted(std::string_view text, std::string* out) {
   }
 }
 
+// A scalar that needs no quotes, wherever it stands in a block.
 bool IsPlain(const std::string& text) {
-  if (text.empty() || text.size() > 120) return false;
-  const auto safe = [](char c) {
-    return absl::ascii_isalnum(c) ||
-           std::string_view("_-./@+=<>").find(c) != std::string_view::npos;
-  };
-  if (!absl::ascii_isalnum(text.front()) && text.front() != '_' && text.front() != '/') {
+  static constexpr std::string_view kSafe = " _-./@+=<>()&|!*%$'\"?";
+  if (text.empty() || text.size() > 120 || text.ends_with(' ')) return false;
+  if (!absl::ascii_isalnum(text[0]) && text[0] != '_' && text[0] != '/' && text[0] != '.') {
     return false;
   }
-  for (const char c : text) {
-    if (!safe(c) && c != ' ') return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool inner_colon = text[i] == ':' && i + 1 < text.size() && text[i + 1] != ' ';
+    if (!absl::ascii_isalnum(text[i]) && kSafe.find(text[i]) == kSafe.npos && !inner_colon) {
+      return false;
+    }
   }
   YamlNode node;
   node.text = text;
-  return text.back() != ' ' && TypeOf(node) == ScalarType::kText;
+  return TypeOf(node) == ScalarType::kText;
 }
 
 // Text of several lines that a literal block gives back as it is.

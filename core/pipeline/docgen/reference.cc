@@ -1,0 +1,205 @@
+#include "core/pipeline/docgen/reference.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "core/base/strings.h"
+#include "core/base/units.h"
+#include "core/pipeline/format.h"
+#include "core/pipeline/rules.h"
+#include "google/protobuf/descriptor.pb.h"
+
+namespace levada::pipeline {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+
+constexpr std::string_view kFile = "levada/v1/pipeline.proto";
+
+constexpr std::string_view kHead = R"(# The Pipeline manifest
+
+<!-- Made from proto/levada/v1/pipeline.proto by levada-docgen. Do not edit: `./dev docs` makes it
+     anew, and a test fails when it is stale. -->
+
+Everything that a manifest can hold. [manifests/samples](../../manifests/samples) has whole ones to
+start from; `levada validate FILE` tells what is wrong with one, all at once, with line and column.
+
+- Keys are in lowerCamelCase, and a key that is not listed here is an error.
+- Text that YAML would read as something else stands in quotes: `when: "true"`, `retention: "0"`.
+- Booleans are `true` and `false`. A key without a value is an error: leave it out.
+- Order matters only within lists. Anchors, aliases and merge keys are expanded; a file may hold
+  several manifests, parted by `---`.
+- The default `{}` means that the section is always there, with the defaults of its own keys.
+- Unless the table says otherwise, text has at most 1024 characters, a list or map at most 64
+  entries.
+)";
+
+// The comment above something, as one paragraph.
+template <typename Described>
+std::string Comment(const Described& described) {
+  google::protobuf::SourceLocation location;
+  if (!described.GetSourceLocation(&location)) return "";
+  std::string text = absl::StrReplaceAll(location.leading_comments, {{"\n", " "}});
+  absl::RemoveExtraAsciiWhitespace(&text);
+  return text;
+}
+
+std::string Cell(std::string_view text) {
+  return absl::StrReplaceAll(base::AbslView(text), {{"|", "\\|"}});
+}
+
+std::string Link(const std::string& name) {
+  return base::StrCat("[", name, "](#", absl::AsciiStrToLower(name), ")");
+}
+
+std::string ElementType(const FieldDescriptor& field) {
+  if (field.message_type() != nullptr) return Link(field.message_type()->name());
+  if (field.enum_type() != nullptr) return Link(field.enum_type()->name());
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "boolean";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return "number";
+    case FieldDescriptor::CPPTYPE_STRING:
+      break;
+    default:
+      return "whole number";
+  }
+  const v1::Format format = RulesOf(field).format();
+  if (format == v1::PLAIN) return "text";
+  return base::StrCat(
+      "[", absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}})),
+      "](#formats)");
+}
+
+std::string TypeOfField(const FieldDescriptor& field) {
+  if (field.is_map()) return "map of " + ElementType(*field.message_type()->map_value());
+  return field.is_repeated() ? "list of " + ElementType(field) : ElementType(field);
+}
+
+// A bound as one writes a value of the field.
+std::string Bound(const v1::FieldRules& rules, double bound) {
+  if (rules.format() == v1::DURATION) {
+    return base::FormatDuration(std::chrono::milliseconds(static_cast<int64_t>(bound * 1000)));
+  }
+  if (rules.format() == v1::BYTES) return base::FormatBytes(static_cast<int64_t>(bound));
+  return absl::StrFormat("%.15g", bound);
+}
+
+std::string Limits(const FieldDescriptor& field) {
+  const v1::FieldRules& rules = RulesOf(field);
+  std::vector<std::string> limits;
+  if (rules.has_min() && rules.has_max()) {
+    limits.push_back(Bound(rules, rules.min()) + " to " + Bound(rules, rules.max()));
+  } else if (rules.has_min()) {
+    limits.push_back("at least " + Bound(rules, rules.min()));
+  } else if (rules.has_max()) {
+    limits.push_back("at most " + Bound(rules, rules.max()));
+  }
+  if (rules.max_length() > 0) {
+    limits.push_back(base::StrCat("at most ", rules.max_length(), " characters"));
+  }
+  if (rules.max_items() > 0) {
+    limits.push_back(base::StrCat("at most ", rules.max_items(), " entries"));
+  }
+  if (!rules.connection_kind().empty()) {
+    limits.push_back(base::StrCat("of the kind `", rules.connection_kind(), "`"));
+  }
+  if (rules.key_format() != v1::PLAIN) {
+    limits.push_back(base::StrCat("keys: ", FormatName(rules.key_format())));
+  }
+  return absl::StrJoin(limits, "; ");
+}
+
+std::string Default(const FieldDescriptor& field) {
+  const v1::FieldRules& rules = RulesOf(field);
+  if (rules.required()) return "**required**";
+  return rules.default_value().empty() ? "" : base::StrCat("`", rules.default_value(), "`");
+}
+
+std::vector<std::string> Keys(const Descriptor& message,
+                              const google::protobuf::RepeatedPtrField<std::string>& names) {
+  std::vector<std::string> keys;
+  for (const std::string& name : names) {
+    keys.push_back(base::StrCat("`", KeyOf(*message.FindFieldByName(name)), "`"));
+  }
+  return keys;
+}
+
+void AppendMessage(const Descriptor& message, std::string* out) {
+  base::StrAppend(out, "\n## ", message.name(), "\n\n", Comment(message), "\n\n");
+  const v1::MessageRules& rules = RulesOf(message);
+  if (rules.exactly_one_size() > 0) {
+    base::StrAppend(out, "Exactly one of ", absl::StrJoin(Keys(message, rules.exactly_one()), ", "),
+                    ".\n\n");
+  }
+  if (rules.at_least_one_size() > 0) {
+    base::StrAppend(out, "At least one of ",
+                    absl::StrJoin(Keys(message, rules.at_least_one()), ", "), ".\n\n");
+  }
+  base::StrAppend(out, "| Key | Type | Default | Limits | Meaning |\n|---|---|---|---|---|\n");
+  for (int i = 0; i < message.field_count(); ++i) {
+    const FieldDescriptor& field = *message.field(i);
+    base::StrAppend(out, "| `", KeyOf(field), "` | ", TypeOfField(field), " | ",
+                    Cell(Default(field)), " | ", Cell(Limits(field)), " | ", Cell(Comment(field)),
+                    " |\n");
+  }
+}
+
+// A value's comment starts with its name in YAML.
+std::string ValueComment(const EnumValueDescriptor& value) {
+  const std::string comment = Comment(value);
+  const std::string name = YamlName(value);
+  if (comment == name) return "";
+  return comment.starts_with(name + ": ") ? comment.substr(name.size() + 2) : comment;
+}
+
+void AppendEnum(const EnumDescriptor& type, std::string* out) {
+  base::StrAppend(out, "\n## ", type.name(), "\n\n", Comment(type), "\n\n",
+                  "| Value | Meaning |\n|---|---|\n");
+  for (int i = 0; i < type.value_count(); ++i) {
+    const EnumValueDescriptor& value = *type.value(i);
+    if (value.number() == 0) continue;
+    base::StrAppend(out, "| `", YamlName(value), "` | ", Cell(ValueComment(value)), " |\n");
+  }
+}
+
+void AppendFormats(std::string* out) {
+  base::StrAppend(out, "\n## Formats\n\n| Format | Expected |\n|---|---|\n");
+  const EnumDescriptor& formats = *v1::Format_descriptor();
+  for (int i = 1; i < formats.value_count(); ++i) {
+    const auto format = static_cast<v1::Format>(formats.value(i)->number());
+    const std::string name =
+        absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}}));
+    base::StrAppend(out, "| ", name, " | ", Cell(FormatName(format)), " |\n");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReferencePage(std::string_view descriptors) {
+  google::protobuf::FileDescriptorSet files;
+  if (!files.ParseFromArray(descriptors.data(), static_cast<int>(descriptors.size()))) {
+    return absl::InvalidArgumentError("not a FileDescriptorSet");
+  }
+  google::protobuf::DescriptorPool pool;
+  for (const auto& file : files.file()) {
+    if (pool.BuildFile(file) == nullptr) {
+      return absl::InvalidArgumentError(base::StrCat("cannot use ", file.name()));
+    }
+  }
+  const google::protobuf::FileDescriptor* file = pool.FindFileByName(std::string(kFile));
+  if (file == nullptr) return absl::NotFoundError(base::StrCat("there is no ", kFile));
+  std::string page(kHead);
+  for (int i = 0; i < file->message_type_count(); ++i) AppendMessage(*file->message_type(i), &page);
+  for (int i = 0; i < file->enum_type_count(); ++i) AppendEnum(*file->enum_type(i), &page);
+  AppendFormats(&page);
+  return page;
+}
+
+}  // namespace levada::pipeline

@@ -1,0 +1,176 @@
+#include "core/pipeline/plan.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/strings.h"
+#include "core/pipeline/testing.h"
+#include "core/pipeline/yaml.h"
+
+namespace levada::pipeline {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+constexpr char kSample[] = "manifests/samples/fraud-prevention.yaml";
+
+v1::Pipeline ReadPipeline(const std::string& text) {
+  const Manifests manifests = ReadManifests(text, "test.yaml");
+  EXPECT_EQ(manifests.problems.ToText(), "") << text;
+  return manifests.documents.at(0).pipeline;
+}
+
+// A plan as text, for comparing and for people.
+std::string Render(const Plan& plan) {
+  std::string out;
+  for (const PlannedTopic& topic : plan.topics) {
+    base::StrAppend(&out, "topic ", topic.name, " role=", static_cast<int>(topic.role),
+                    " partitions=", topic.partitions, " replication=", topic.replication);
+    for (const auto& [key, value] : topic.config) base::StrAppend(&out, " ", key, "=", value);
+    out += "\n";
+  }
+  for (const PlannedStage& stage : plan.stages) {
+    base::StrAppend(&out, "\nstage ", stage.name, ": ", stage.kind, " by ", stage.service, "\n",
+                    "group ", stage.consumer_group, "\ninput ", stage.input, "\n");
+    for (const std::string& output : stage.outputs) base::StrAppend(&out, "output ", output, "\n");
+    base::StrAppend(&out, "slice ", stage.slice_hash, "\n", stage.slice_yaml);
+  }
+  return out;
+}
+
+// What the API server makes of a manifest: JSON, its maps sorted.
+nlohmann::json ToJson(const YamlNode& node) {
+  if (node.kind == YamlNode::Kind::kSequence) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const YamlNode& item : node.items) list.push_back(ToJson(item));
+    return list;
+  }
+  if (node.kind == YamlNode::Kind::kMapping) {
+    nlohmann::json map = nlohmann::json::object();
+    for (const auto& [key, value] : node.entries) map[key.text] = ToJson(value);
+    return map;
+  }
+  if (TypeOf(node) == ScalarType::kText) return node.text;
+  return nlohmann::json::parse(node.text);
+}
+
+std::string ThroughTheApiServer(const std::string& text) {
+  Problems problems;
+  const auto documents =
+      ParseYaml(std::make_shared<const SourceText>("test.yaml", text), &problems);
+  return ToJson(documents.at(0)).dump();
+}
+
+TEST(PlanTest, TheSampleHasNoProblems) {
+  EXPECT_EQ(Validate(ReadTestFile(kSample), kSample).ToText(), "");
+}
+
+TEST(PlanTest, TheSampleComesToThisPlan) {
+  const std::string golden = "core/pipeline/testdata/fraud-prevention.plan";
+  const std::string plan = Render(Compile(ReadPipeline(ReadTestFile(kSample))));
+  if (UpdateGoldens()) return WriteTestFile(golden, plan);
+  EXPECT_EQ(plan, ReadTestFile(golden));
+}
+
+TEST(PlanTest, SurvivesTheApiServer) {
+  for (const std::string& text : {ReadTestFile(kSample), std::string(kGoodManifest)}) {
+    const std::string json = ThroughTheApiServer(text);
+    EXPECT_EQ(Validate(json).ToText(), "");
+    EXPECT_EQ(Render(Compile(ReadPipeline(json))), Render(Compile(ReadPipeline(text))));
+  }
+}
+
+TEST(PlanTest, ASliceIsAManifestThatGivesTheSameSlice) {
+  for (const std::string& text : {ReadTestFile(kSample), std::string(kGoodManifest)}) {
+    for (const PlannedStage& stage : Compile(ReadPipeline(text)).stages) {
+      EXPECT_FALSE(Validate(stage.slice_yaml).HasErrors()) << Validate(stage.slice_yaml).ToText();
+      const Plan again = Compile(ReadPipeline(stage.slice_yaml));
+      ASSERT_EQ(again.stages.size(), 1u);
+      EXPECT_EQ(again.stages[0].slice_yaml, stage.slice_yaml);
+      EXPECT_EQ(again.stages[0].slice_hash, stage.slice_hash);
+      EXPECT_EQ(again.stages[0].consumer_group, stage.consumer_group);
+    }
+  }
+}
+
+TEST(PlanTest, OnlyWhatAStageReadsChangesItsSlice) {
+  const v1::Pipeline before = ReadPipeline(kGoodManifest);
+  v1::Pipeline after = before;
+  after.mutable_spec()->mutable_topics(0)->set_retention("30d");
+  after.mutable_spec()->mutable_topics(0)->set_partitions(12);
+  after.mutable_spec()->mutable_dead_letters()->set_retention("1d");
+  (*after.mutable_metadata()->mutable_labels())["team"] = "risk";
+  after.mutable_spec()->mutable_stages(2)->mutable_notify()->set_when("large == false");
+  const Plan one = Compile(before);
+  const Plan two = Compile(after);
+  for (size_t i = 0; i < one.stages.size(); ++i) {
+    EXPECT_EQ(one.stages[i].slice_hash == two.stages[i].slice_hash, i != 2) << i;
+  }
+}
+
+TEST(PlanTest, OwnsTheTopicsThatItsStagesNeed) {
+  v1::Pipeline pipeline = ReadPipeline(kGoodManifest);
+  v1::Ingest* ingest = pipeline.mutable_spec()->mutable_stages(0)->mutable_ingest();
+  ingest->clear_http();
+  ingest->mutable_file()->set_path("orders.ndjson");
+  ingest->set_max_event_size("4Mi");
+  pipeline.mutable_spec()->mutable_topics(1)->set_retention("0");
+  std::map<std::string, PlannedTopic> topics;
+  for (const PlannedTopic& topic : Compile(pipeline).topics) topics[topic.name] = topic;
+  EXPECT_EQ(topics.at("orders").config.at("max.message.bytes"), "5242880");
+  EXPECT_EQ(topics.at("scored").config.at("max.message.bytes"), "5242880");
+  EXPECT_EQ(topics.at("scored").config.at("retention.ms"), "-1");
+  EXPECT_EQ(topics.at("shop.dead-letters").config.at("retention.ms"), "2592000000");
+  EXPECT_EQ(topics.at("shop.alert.sent").config.at("cleanup.policy"), "compact");
+  EXPECT_EQ(topics.at("shop.alert.sent").partitions, 3);
+  EXPECT_EQ(topics.at("shop.in.positions").config.at("cleanup.policy"), "compact");
+  EXPECT_EQ(topics.size(), 6u);
+}
+
+TEST(PlanTest, DefaultsAreAppliedOnce) {
+  v1::Pipeline pipeline = ReadPipeline(ReadTestFile(kSample));
+  ApplyDefaults(&pipeline);
+  const v1::PipelineSpec& spec = pipeline.spec();
+  EXPECT_EQ(spec.dead_letters().topic(), "fraud-prevention.dead-letters");
+  EXPECT_EQ(spec.dead_letters().partitions(), 1u);
+  EXPECT_EQ(FindStage(pipeline, "gateway")->ingest().http().max_request_size(), "16Mi");
+  EXPECT_EQ(FindStage(pipeline, "search")->indexing().bulk().count(), 5000u);
+  EXPECT_EQ(FindStage(pipeline, "lake")->archiving().roll().count(), 1000000u);
+  const v1::Scoring& scoring = FindStage(pipeline, "detect")->scoring();
+  EXPECT_EQ(scoring.delivery(), v1::DELIVERY_EXACTLY_ONCE);
+  EXPECT_EQ(scoring.steps(3).model().version_as(), "score_model");
+  EXPECT_EQ(scoring.steps(4).rules().rules_as(), "outcome_rules");
+  EXPECT_FALSE(FindStage(pipeline, "search")->indexing().bulk().every().empty());
+
+  v1::Pipeline again = pipeline;
+  ApplyDefaults(&again);
+  EXPECT_TRUE(MessageDifferencer::Equals(pipeline, again));
+  EXPECT_EQ(Check(pipeline).ToText(), "");
+}
+
+TEST(ToYamlTest, WritesTextThatReadsBack) {
+  const std::string texts[] = {"plain",      "with space",  "",           "true",      "12",
+                               "on",         "a: b",        "- a",        "#c",        "a #c",
+                               "two\nlines", "ends\n",      "\nbegins",   "  indent",  "tab\there",
+                               "quote\"'",   "back\\slash", "é ü \u2028", "\x7f",      "\u0085",
+                               "\uFEFFmark", "a\n\n b\n",   "x\n\n",      "trailing ", "~",
+                               "=",          "\x01",        "{a}",        "a\r\nb",    "😀"};
+  for (const std::string& text : texts) {
+    v1::Pipeline pipeline = ReadPipeline(kGoodManifest);
+    (*pipeline.mutable_metadata()->mutable_annotations())["note"] = text;
+    (*pipeline.mutable_metadata()->mutable_annotations())[text.empty() ? "on" : text] = "key";
+    const v1::Pipeline again = ReadPipeline(ToYaml(pipeline));
+    EXPECT_TRUE(MessageDifferencer::Equals(pipeline, again)) << ToYaml(pipeline);
+  }
+}
+
+TEST(ToYamlTest, WritesEveryKindOfField) {
+  v1::Pipeline pipeline = ReadPipeline(ReadTestFile(kSample));
+  ApplyDefaults(&pipeline);
+  EXPECT_TRUE(MessageDifferencer::Equals(pipeline, ReadPipeline(ToYaml(pipeline))))
+      << ToYaml(pipeline);
+}
+
+}  // namespace
+}  // namespace levada::pipeline

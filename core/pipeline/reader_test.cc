@@ -1,0 +1,152 @@
+#include <nlohmann/json.hpp>
+
+#include "core/base/strings.h"
+#include "core/pipeline/testing.h"
+#include "gmock/gmock.h"
+
+namespace levada::pipeline {
+namespace {
+
+using testing::HasSubstr;
+
+std::string FirstProblem(std::string_view text) {
+  const Problems problems = Validate(text);
+  return problems.empty() ? "" : problems.ToText();
+}
+
+TEST(ReaderTest, ReadsAGoodManifestWithoutProblems) {
+  const Manifests manifests = ReadManifests(kGoodManifest, "good.yaml");
+  EXPECT_EQ(Validate(kGoodManifest).ToText(), "");
+  ASSERT_EQ(manifests.documents.size(), 1u);
+  const v1::Pipeline& pipeline = manifests.documents[0].pipeline;
+  EXPECT_EQ(pipeline.metadata().name(), "shop");
+  EXPECT_EQ(pipeline.spec().topics(1).partitions(), 3u);
+  EXPECT_EQ(pipeline.spec().topics(0).fields(1).type(), v1::FIELD_TYPE_DOUBLE);
+  EXPECT_EQ(pipeline.spec().stages(1).scoring().steps(0).filter(), "amount > 0");
+  EXPECT_EQ(pipeline.spec().connections().at("mail").smtp().host(), "mail.example.com");
+}
+
+TEST(ReaderTest, SkipsAByteOrderMarkAndTakesWindowsLineEnds) {
+  std::string text = kGoodManifest;
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) {
+    text.replace(at, 1, "\r\n");
+  }
+  EXPECT_EQ(FirstProblem("\xEF\xBB\xBF" + text), "");
+  text.replace(text.find("key: id"), 7, "kee: id");
+  EXPECT_THAT(FirstProblem("\xEF\xBB\xBF" + text), HasSubstr("test.yaml:11:5: spec.topics[0].kee"));
+}
+
+TEST(ReaderTest, RefusesWhatIsNotText) {
+  EXPECT_EQ(FirstProblem(std::string("kind: Pipe\0line", 15)),
+            "test.yaml:1:11: a NUL character: this is not text\n");
+  EXPECT_EQ(FirstProblem("kind: é\xFF"), "test.yaml:1:8: not UTF-8\n    save the file as UTF-8\n");
+  EXPECT_THAT(FirstProblem(std::string(kMaxManifestBytes + 1, ' ')), HasSubstr("at most 1048576"));
+  EXPECT_THAT(FirstProblem("kind: \x01"), HasSubstr("test.yaml:1:7: not YAML: control characters"));
+}
+
+TEST(ReaderTest, CountsColumnsInCharacters) {
+  EXPECT_THAT(FirstProblem("{kind: Pipeline, \"größe\": 1}"), HasSubstr("test.yaml:1:18: "));
+  EXPECT_THAT(FirstProblem("{\"größe\": 1, kind: Pipelin}"), HasSubstr("test.yaml:1:20: kind"));
+}
+
+TEST(ReaderTest, TellsThatTopicsAndStagesAreMissingOnce) {
+  const Problems problems =
+      Validate("apiVersion: levada.dev/v1alpha1\nkind: Pipeline\nmetadata: 3\nspec: {}\n");
+  EXPECT_EQ(problems.size(), 3u) << problems.ToText();
+}
+
+TEST(ReaderTest, StopsAtAThousandProblems) {
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) base::StrAppend(&text, "zzzzz", i, ": 1, ");
+  const Manifests manifests = ReadManifests(text.substr(0, 1 << 20), "many.yaml");
+  EXPECT_LE(manifests.problems.size(), Problems::kMaxProblems);
+  text += "}";
+  const Problems problems =
+      ReadManifests("kind: Pipeline\n---\n" + text.substr(0, 900'000) + "}", "many.yaml").problems;
+  EXPECT_LE(problems.size(), Problems::kMaxProblems);
+}
+
+TEST(ReaderTest, ExpandsAnchorsAndMergeKeys) {
+  const Manifests manifests = ReadManifests(R"(apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  topics:
+  - &defaults {name: a, partitions: 6, retention: 7d}
+  - {<<: *defaults, name: b}
+  - <<: [{name: c, partitions: 2}, *defaults]
+)",
+                                            "merge.yaml");
+  EXPECT_EQ(manifests.problems.ToText(), "");
+  const auto& topics = manifests.documents.at(0).pipeline.spec().topics();
+  EXPECT_EQ(topics[1].name(), "b");
+  EXPECT_EQ(topics[1].partitions(), 6u);
+  EXPECT_EQ(topics[2].name(), "c");
+  EXPECT_EQ(topics[2].partitions(), 2u);
+  EXPECT_EQ(topics[2].retention(), "7d");
+}
+
+TEST(ReaderTest, TakesWhatTheApiServerAdds) {
+  std::string text = kGoodManifest;
+  text.replace(text.find("{name: shop}"), 12,
+               "{name: shop, uid: 4f, generation: 3, creationTimestamp: 2026-11-02T08:00:00Z, "
+               "resourceVersion: \"17\", managedFields: [{manager: kubectl}]}");
+  text += "status: {conditions: []}\n";
+  EXPECT_EQ(FirstProblem(text), "");
+}
+
+// https://hitchdev.com/strictyaml/why/implicit-typing-removed: `no` is Norway.
+TEST(ReaderTest, AsksForQuotesWhereYamlSeesNoText) {
+  for (const std::string word : {"no", "on", "y", "NO", "true", "~", "null", "12", "1.5", "1e3",
+                                 "0x1F", "1_000", ".inf", "+3", "010"}) {
+    const std::string text =
+        base::StrCat("kind: Pipeline\nmetadata:\n  name: x\n  labels: {a: ", word, "}\n");
+    EXPECT_THAT(FirstProblem(text), HasSubstr("test.yaml:4:15: metadata.labels.a: expected text"))
+        << word;
+    EXPECT_EQ(FirstProblem("kind: Pipeline\nmetadata:\n  name: x\n  labels: {a: '" + word + "'}\n")
+                  .find("labels"),
+              std::string::npos)
+        << word;
+  }
+  for (const std::string word :
+       {"7d", "12:30", "2026-11-02", "1.2.3", "nope", "a.b", "-", "0.0.0.0", "+", "1st"}) {
+    const std::string text =
+        base::StrCat("kind: Pipeline\nmetadata:\n  name: x\n  labels: {a: ", word, " }\n");
+    EXPECT_EQ(FirstProblem(text).find("labels"), std::string::npos) << word;
+  }
+}
+
+TEST(ReaderTest, ReadsSeveralDocuments) {
+  std::string second = kGoodManifest;
+  second.replace(second.find("name: shop"), 10, "name: shop2");
+  const std::string text = base::StrCat("---\n", kGoodManifest, "---\n# nothing\n---\n", second);
+  const Manifests manifests = ReadManifests(text, "two.yaml");
+  EXPECT_EQ(manifests.problems.ToText(), "");
+  ASSERT_EQ(manifests.documents.size(), 2u);
+  EXPECT_EQ(manifests.documents[1].pipeline.metadata().name(), "shop2");
+}
+
+TEST(ReaderTest, RendersProblemsAsJson) {
+  const std::string json = Validate("kind: Pipelin\n", "a \"b\".yaml").ToJson();
+  const auto parsed = nlohmann::json::parse(json);
+  EXPECT_EQ(parsed["problems"][0]["file"], "a \"b\".yaml");
+  EXPECT_EQ(parsed["problems"][0]["line"], 1);
+  EXPECT_EQ(parsed["problems"][0]["column"], 7);
+  EXPECT_EQ(parsed["problems"][0]["severity"], "error");
+  EXPECT_EQ(parsed["more"], false);
+}
+
+TEST(LoadPipelineTest, GivesOnePipelineWithDefaultsOrAllProblems) {
+  const auto pipeline = LoadPipeline(kGoodManifest, "good.yaml");
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->spec().stages(1).scoring().commit_interval(), "100ms");
+  EXPECT_EQ(pipeline->metadata().namespace_(), "default");
+
+  const auto two = LoadPipeline(base::StrCat(kGoodManifest, "---\n", kGoodManifest), "two.yaml");
+  EXPECT_THAT(std::string(two.status().message()), HasSubstr("a second pipeline `shop`"));
+  const auto none = LoadPipeline("", "none.yaml");
+  EXPECT_EQ(none.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace levada::pipeline
