@@ -1,0 +1,34 @@
+#include "cli/run/status.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "levada/v1/services.grpc.pb.h"
+
+namespace levada::cli {
+namespace {
+
+class StatusClientImpl : public StatusClient {
+ public:
+  explicit StatusClientImpl(const std::string& address)
+      : stub_(v1::Control::NewStub(
+            grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))) {}
+
+  std::optional<v1::StageStatus> Get() override {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(300));
+    v1::StageStatus status;
+    if (!stub_->GetStatus(&context, v1::GetStatusRequest(), &status).ok()) return std::nullopt;
+    return status;
+  }
+
+ private:
+  std::unique_ptr<v1::Control::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<StatusClient> StatusClient::Connect(const std::string& address) {
+  return std::make_unique<StatusClientImpl>(address);
+}
+
+}  // namespace levada::cli

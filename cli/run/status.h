@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "levada/v1/services.pb.h"
+
+namespace levada::cli {
+
+// Asks one worker how it is. Threads: one.
+class StatusClient {
+ public:
+  // `address`: host:port of the worker's control service.
+  static std::unique_ptr<StatusClient> Connect(const std::string& address);
+  virtual ~StatusClient() = default;
+  // Nothing, if it does not answer within 300 ms.
+  virtual std::optional<v1::StageStatus> Get() = 0;
+};
+
+}  // namespace levada::cli

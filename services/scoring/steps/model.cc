@@ -1,0 +1,115 @@
+#include <cmath>
+#include <limits>
+
+#include "core/base/strings.h"
+#include "core/pipeline/schema.h"
+#include "services/scoring/steps/steps.h"
+#include "services/scoring/xgboost.h"
+
+namespace levada::scoring {
+namespace {
+
+constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
+
+// Scores the events of a batch with an XGBoost model.
+class ModelStep : public Step {
+ public:
+  struct Input {
+    expr::Program value;
+    int field = -1;  // slot of the scan, where the input is just a field: absent means missing
+  };
+
+  ModelStep(std::unique_ptr<XgboostModel> model, std::vector<Input> inputs, double scale,
+            int score_slot, int version_slot)
+      : model_(std::move(model)),
+        inputs_(std::move(inputs)),
+        scale_(scale),
+        score_slot_(score_slot),
+        version_slot_(version_slot) {}
+
+  std::string_view kind() const override { return "model"; }
+  bool barrier() const override { return true; }
+
+  Verdict Apply(Event& event) override {
+    const size_t begin = event.row * inputs_.size();
+    if (matrix_.size() < begin + inputs_.size()) matrix_.resize(2 * (begin + inputs_.size()));
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (!Read(event, i, &matrix_[begin + i])) return Verdict::kFail;
+    }
+    return Verdict::kKeep;
+  }
+
+  absl::Status Run(size_t rows) override { return model_->Predict(matrix_.data(), rows, &scores_); }
+
+  void Finish(Event& event) override {
+    event.activation.Set(score_slot_,
+                         expr::Value::Double(static_cast<double>(scores_[event.row]) * scale_));
+    event.activation.Set(version_slot_, expr::Value::String(model_->version()));
+  }
+
+ private:
+  bool Read(Event& event, size_t i, float* number) {
+    const Input& input = inputs_[i];
+    if (input.field >= 0 && event.activation.RawField(input.field).kind == json::Kind::kAbsent) {
+      *number = kMissing;
+      return true;
+    }
+    const expr::Value value = input.value.Eval(event.activation);
+    switch (value.kind()) {
+      case expr::Kind::kDouble:
+        *number = static_cast<float>(value.real());
+        return true;
+      case expr::Kind::kInt:
+        *number = static_cast<float>(value.integer());
+        return true;
+      case expr::Kind::kUint:
+        *number = static_cast<float>(value.unsigned_integer());
+        return true;
+      case expr::Kind::kBool:
+        *number = value.boolean() ? 1.0f : 0.0f;
+        return true;
+      case expr::Kind::kNull:
+      case expr::Kind::kNone:
+        *number = kMissing;
+        return true;
+      default:
+        error_ = base::StrCat(
+            "input `", input.value.source(), "`: ",
+            value.ok() ? base::StrCat("a number is expected, not ", expr::KindName(value.kind()))
+                       : std::string(value.text()));
+        event.error = error_;
+        return false;
+    }
+  }
+
+  std::unique_ptr<XgboostModel> model_;
+  std::vector<Input> inputs_;
+  const double scale_;
+  const int score_slot_;
+  const int version_slot_;
+  std::vector<float> matrix_;  // rows × inputs
+  std::vector<float> scores_;
+  std::string error_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context) {
+  const v1::Model& config = context.step.model();
+  std::vector<ModelStep::Input> inputs;
+  for (const std::string& source : config.inputs()) {
+    auto value = CompileFor(context, "model input", source, expr::Type::Dyn());
+    if (!value.ok()) return value.status();
+    const int field =
+        IsPlainField(*value) ? context.env.mutable_fields()->Add(value->fields()[0]) : -1;
+    inputs.push_back({*std::move(value), field});
+  }
+  auto model = XgboostModel::Load(context.stage.FilePath(config.xgboost()), config.inputs_size());
+  if (!model.ok()) return model.status();
+  const int score = context.env.DeclareSlot(config.as(), pipeline::ModelScoreType());
+  const int version = context.env.DeclareSlot(config.version_as(), pipeline::ModelVersionType());
+  return std::make_unique<ModelStep>(*std::move(model), std::move(inputs), config.scale(), score,
+                                     version);
+}
+
+}  // namespace levada::scoring
