@@ -41,6 +41,13 @@ inline __m128i Equal(__m128i bytes, char wanted) {
   return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted));
 }
 
+// Quotes, backslashes, control characters and bytes of text that is not ASCII.
+inline __m128i StringStop(__m128i bytes) {
+  // As signed bytes, everything from 0x80 on is negative, so one comparison finds both ends.
+  const __m128i outside = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+  return _mm_or_si128(outside, _mm_or_si128(Equal(bytes, '"'), Equal(bytes, '\\')));
+}
+
 #else
 
 template <typename MatchesByte>
@@ -58,12 +65,7 @@ inline const char* FindStringStop(const char* begin, const char* p, const char* 
     return c == '"' || c == '\\' || static_cast<signed char>(c) < 0x20;
   };
 #if defined(__SSE2__)
-  const auto vector_stops = [](__m128i bytes) {
-    // As signed bytes, everything from 0x80 on is negative, so one comparison finds both ends.
-    const __m128i outside = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-    return _mm_or_si128(outside, _mm_or_si128(Equal(bytes, '"'), Equal(bytes, '\\')));
-  };
-  return FindFirst(begin, p, end, vector_stops, stops);
+  return FindFirst(begin, p, end, StringStop, stops);
 #else
   return FindFirst(begin, p, end, stops);
 #endif
@@ -106,6 +108,74 @@ inline uint64_t Load64(const char* p) {
   return word;
 }
 
+// FindStringStop from the front of a document to its end, with the stops of the next 64 bytes
+// worked out at once: where the next string ends then does not have to wait for a load from where
+// the last one ended, which is what a scan of short strings spends its time on.
+#if defined(__SSE2__)
+
+class StringStops {
+ public:
+  StringStops(const char* begin, const char* end) : begin_(begin), end_(end), window_(begin) {
+    Look();
+  }
+
+  // The first stop in [p, end), or end. From call to call `p` never goes back.
+  const char* Next(const char* p) {
+    for (;;) {
+      const size_t at = static_cast<size_t>(p - window_);
+      const uint64_t ahead = at < 64 ? stops_ >> at : 0;
+      if (ahead != 0) return p + std::countr_zero(ahead);
+      if (end_ - window_ <= 64) return end_;
+      window_ += 64;
+      if (p < window_) p = window_;
+      Look();
+    }
+  }
+
+ private:
+  void Look() {
+    const auto left = end_ - window_;
+    if (left >= 64) {
+      stops_ = Stops(window_);
+    } else if (end_ - begin_ >= 64) {
+      stops_ = Stops(end_ - 64) >> (64 - left);
+    } else {
+      char padded[64] = {};
+      if (left > 0) std::memcpy(padded, window_, static_cast<size_t>(left));
+      stops_ = Stops(padded) & ((uint64_t{1} << left) - 1);
+    }
+  }
+
+  // One bit for each of 64 bytes.
+  static uint64_t Stops(const char* p) {
+    uint64_t stops = 0;
+    for (int i = 0; i < 64; i += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+      stops |= static_cast<uint64_t>(_mm_movemask_epi8(StringStop(bytes))) << i;
+    }
+    return stops;
+  }
+
+  const char* const begin_;
+  const char* const end_;
+  const char* window_;
+  uint64_t stops_;
+};
+
+#else
+
+class StringStops {
+ public:
+  StringStops(const char*, const char* end) : end_(end) {}
+
+  const char* Next(const char* p) { return FindStringStop(p, p, end_); }
+
+ private:
+  const char* const end_;
+};
+
+#endif
+
 // First byte of [p, end) that is not a decimal digit.
 inline const char* SkipDigits(const char* p, const char* end) {
   while (end - p >= 8) {
@@ -122,6 +192,8 @@ inline const char* SkipDigits(const char* p, const char* end) {
   return p;
 }
 
-inline bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+inline bool IsSpace(char c) {
+  return static_cast<uint8_t>(c) <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
+}
 
 }  // namespace levada::json::internal

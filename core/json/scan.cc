@@ -1,59 +1,12 @@
 #include "core/json/scan.h"
 
-#include <bit>
 #include <cstring>
-#include <utility>
 
-#include "core/base/strings.h"
 #include "core/base/utf8.h"
 #include "core/json/bytes.h"
+#include "core/json/lookup.h"
 
 namespace levada::json {
-namespace {
-
-using internal::Load64;
-
-constexpr uint64_t kOdd1 = 0x9E3779B97F4A7C15;
-constexpr uint64_t kOdd2 = 0xC2B2AE3D27D4EB4F;
-
-struct KeyBits {
-  uint64_t head;
-  uint64_t tail;
-};
-
-inline uint64_t Hash(KeyBits bits, size_t size) {
-  return ((bits.head ^ size) * kOdd1) ^ (bits.tail * kOdd2);
-}
-
-// Names of up to 16 bytes are told apart by these bits and their size alone.
-inline KeyBits BitsOf(const char* name, size_t size, const char* readable_end) {
-  if (size > 16) return {Load64(name), Load64(name + size - 8)};
-  KeyBits bits;
-  if (readable_end - name >= 16) {
-    bits = {Load64(name), Load64(name + 8)};
-    const auto low_bytes = [](size_t count) { return (uint64_t{1} << (count & 7) * 8) - 1; };
-    if (size < 8) return {bits.head & low_bytes(size), 0};
-    if (size < 16) bits.tail &= low_bytes(size);
-    return bits;
-  }
-  char padded[16] = {};
-  if (size > 0) std::memcpy(padded, name, size);
-  return {Load64(padded), Load64(padded + 8)};
-}
-
-}  // namespace
-
-inline int FieldSet::Lookup(std::string_view name, const char* readable_end) const {
-  const size_t size = name.size();
-  const KeyBits bits = BitsOf(name.data(), size, readable_end);
-  size_t at = Hash(bits, size) >> shift_;
-  for (;; at = (at + 1) & (table_.size() - 1)) {
-    const Entry& entry = table_[at];
-    if (entry.slot < 0) return -1;
-    if (entry.head != bits.head || entry.tail != bits.tail || entry.size != size) continue;
-    if (size <= 16 || names_[entry.slot] == name) return entry.slot;
-  }
-}
 
 namespace internal {
 namespace {
@@ -87,22 +40,31 @@ class Nesting {
 class Scanner {
  public:
   explicit Scanner(std::string_view document)
-      : begin_(document.data()), end_(begin_ + document.size()) {}
+      : begin_(document.data()), end_(begin_ + document.size()), stops_(begin_, end_) {}
 
   ScanError Object(const FieldSet& fields, std::span<Value> slots, ScanInfo* info);
   ScanError Single(Value* value);
 
  private:
   const char* Members(const char* p, const FieldSet& fields, Value* slots, ScanInfo* info);
-  const char* AnyValue(const char* p, int depth, Value* value);
+  // Any value, `depth` arrays and objects being open around it.
+  const char* AnyValue(const char* p, int depth, Value* value) {
+    if (p < end_ && *p == '"') {
+      const char* const end = String(p + 1, &value->escaped);
+      if (end == nullptr) return nullptr;
+      value->raw = std::string_view(p + 1, static_cast<size_t>(end - p - 1));
+      value->kind = Kind::kString;
+      return end + 1;
+    }
+    return OtherValue(p, depth, value);
+  }
+  const char* OtherValue(const char* p, int depth, Value* value);
   const char* Container(const char* p, int depth);
-  const char* Scalar(const char* p);
   const char* Key(const char* p);
   // `p` is behind the opening quote; returns the closing one.
   const char* String(const char* p, bool* escaped) {
-    p = FindStringStop(begin_, p, end_);
-    if (p < end_ && *p == '"') [[likely]]
-      return p;
+    p = stops_.Next(p);
+    if (p < end_ && *p == '"') return p;
     return UnusualString(p, escaped);
   }
   const char* UnusualString(const char* p, bool* escaped);
@@ -110,13 +72,17 @@ class Scanner {
   const char* Number(const char* p, bool* integral);
   const char* Literal(const char* p, std::string_view word);
   const char* NoValue(const char* p);
-  int FindSlot(std::string_view raw, bool escaped, const FieldSet& fields) const;
+  static int FindEscaped(std::string_view raw, const FieldSet& fields);
 
   const char* SkipSpace(const char* p) const {
-    if (p<end_&& static_cast<uint8_t>(*p)> ' ') [[likely]]
-      return p;
-    while (p < end_ && IsSpace(*p)) ++p;
+    while (p != end_ && IsSpace(*p)) ++p;
     return p;
+  }
+  // At the next byte that is not white space, which has to be `c`.
+  const char* SkipTo(char c, const char* p) {
+    if (p < end_ && *p == c) return p;
+    p = SkipSpace(p);
+    return p < end_ && *p == c ? p : FailAt(p);
   }
   uint32_t Offset(const char* p) const { return static_cast<uint32_t>(p - begin_); }
 
@@ -131,6 +97,7 @@ class Scanner {
 
   const char* const begin_;
   const char* const end_;
+  StringStops stops_;
   ScanError error_;
 };
 
@@ -173,19 +140,19 @@ const char* Scanner::Members(const char* p, const FieldSet& fields, Value* slots
     *info = {.close = Offset(p), .empty = true};
     return p + 1;
   }
+  Value unwanted;
   for (;;) {
     if (p >= end_ || *p != '"') return FailAt(p);
     const char* const key = p + 1;
     bool escaped = false;
     const char* const key_end = String(key, &escaped);
     if (key_end == nullptr) return nullptr;
-    p = SkipSpace(key_end + 1);
-    if (p >= end_ || *p != ':') return FailAt(p);
+    p = SkipTo(':', key_end + 1);
+    if (p == nullptr) return nullptr;
     p = SkipSpace(p + 1);
     const std::string_view raw(key, static_cast<size_t>(key_end - key));
-    const int slot = FindSlot(raw, escaped, fields);
-    Value ignored;
-    Value* value = &ignored;
+    const int slot = escaped ? FindEscaped(raw, fields) : fields.Lookup(raw, end_);
+    Value* value = &unwanted;
     if (slot >= 0) {
       value = &slots[slot];
       if (value->kind != Kind::kAbsent) return Fail(ScanCode::kDuplicateField, key - 1, slot);
@@ -205,26 +172,18 @@ const char* Scanner::Members(const char* p, const FieldSet& fields, Value* slots
   }
 }
 
-int Scanner::FindSlot(std::string_view raw, bool escaped, const FieldSet& fields) const {
-  if (!escaped) [[likely]]
-    return fields.Lookup(raw, end_);
+int Scanner::FindEscaped(std::string_view raw, const FieldSet& fields) {
   for (int slot = 0; slot < fields.size(); ++slot) {
     if (Equals(raw, true, fields.name(slot))) return slot;
   }
   return -1;
 }
 
-// Any value, `depth` arrays and objects being open around it.
-const char* Scanner::AnyValue(const char* p, int depth, Value* value) {
+// Any value but a string.
+const char* Scanner::OtherValue(const char* p, int depth, Value* value) {
   const char* const start = p;
   if (p >= end_) return FailAt(p);
   switch (*p) {
-    case '"':
-      p = String(start + 1, &value->escaped);
-      if (p == nullptr) return nullptr;
-      value->raw = std::string_view(start + 1, static_cast<size_t>(p - start - 1));
-      value->kind = Kind::kString;
-      return p + 1;
     case '{':
     case '[':
       value->kind = *p == '{' ? Kind::kObject : Kind::kArray;
@@ -255,6 +214,7 @@ const char* Scanner::AnyValue(const char* p, int depth, Value* value) {
 // the stack.
 const char* Scanner::Container(const char* p, int depth) {
   Nesting open;
+  Value ignored;
   for (;;) {
     // At a value, or at the bracket of an array or object that is still empty.
     bool closed = true;
@@ -265,7 +225,7 @@ const char* Scanner::Container(const char* p, int depth) {
       if (p >= end_) return FailAt(p);
       closed = *p == (open.InObject() ? '}' : ']');
     } else {
-      p = Scalar(p);
+      p = AnyValue(p, depth, &ignored);
       if (p == nullptr) return nullptr;
       p = SkipSpace(p);
     }
@@ -290,40 +250,21 @@ const char* Scanner::Container(const char* p, int depth) {
   }
 }
 
-const char* Scanner::Scalar(const char* p) {
-  bool ignored = false;
-  switch (*p) {
-    case '"':
-      p = String(p + 1, &ignored);
-      return p == nullptr ? nullptr : p + 1;
-    case 't':
-      return Literal(p, "true");
-    case 'f':
-      return Literal(p, "false");
-    case 'n':
-      return Literal(p, "null");
-    default:
-      return Number(p, &ignored);
-  }
-}
-
 // A key and its colon; returns the place of the value.
 const char* Scanner::Key(const char* p) {
   if (p >= end_ || *p != '"') return FailAt(p);
   bool ignored = false;
   p = String(p + 1, &ignored);
   if (p == nullptr) return nullptr;
-  p = SkipSpace(p + 1);
-  if (p >= end_ || *p != ':') return FailAt(p);
-  return SkipSpace(p + 1);
+  p = SkipTo(':', p + 1);
+  return p == nullptr ? nullptr : SkipSpace(p + 1);
 }
 
 // A string that needs a second look at `p`: a backslash, text that is not ASCII, or an error.
 const char* Scanner::UnusualString(const char* p, bool* escaped) {
-  for (;; p = FindStringStop(begin_, p, end_)) {
+  for (;; p = stops_.Next(p)) {
     if (p >= end_) return Fail(ScanCode::kTruncated, end_);
-    if (*p == '"') [[likely]]
-      return p;
+    if (*p == '"') return p;
     if (*p == '\\') {
       *escaped = true;
       p = Escape(p);
@@ -399,8 +340,7 @@ const char* Scanner::Number(const char* p, bool* integral) {
   const char* const start = p;
   const auto digits = [&](const char* from) -> const char* {
     const char* const to = SkipDigits(from, end_);
-    if (to > from) [[likely]]
-      return to;
+    if (to > from) return to;
     return Fail(from >= end_ ? ScanCode::kTruncated : ScanCode::kBadNumber,
                 from >= end_ ? end_ : start);
   };
@@ -427,7 +367,7 @@ const char* Scanner::Number(const char* p, bool* integral) {
 
 const char* Scanner::Literal(const char* p, std::string_view word) {
   const size_t left = static_cast<size_t>(end_ - p);
-  if (left >= word.size() && std::memcmp(p, word.data(), word.size()) == 0) [[likely]] {
+  if (left >= word.size() && std::memcmp(p, word.data(), word.size()) == 0) {
     return p + word.size();
   }
   size_t same = 0;
@@ -445,70 +385,6 @@ const char* Scanner::NoValue(const char* p) {
 }
 
 }  // namespace internal
-
-namespace {
-
-std::string_view Explain(ScanCode code) {
-  switch (code) {
-    case ScanCode::kOk:
-      return "valid JSON";
-    case ScanCode::kEmpty:
-      return "empty: expected a JSON object";
-    case ScanCode::kNotAnObject:
-      return "not a JSON object: expected {";
-    case ScanCode::kSyntax:
-      return "not JSON";
-    case ScanCode::kTruncated:
-      return "JSON that ends in the middle";
-    case ScanCode::kBadUtf8:
-      return "a string that is not UTF-8";
-    case ScanCode::kBadEscape:
-      return "a bad escape in a string: expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX, "
-             "surrogates in pairs";
-    case ScanCode::kBadNumber:
-      return "not a JSON number: expected a form like -12.5e3 (no leading zeros, NaN or Infinity)";
-    case ScanCode::kTooDeep:
-      return "nested too deep: at most 128 arrays and objects may be open at once";
-    case ScanCode::kDuplicateField:
-      return "a field that stands there twice";
-    case ScanCode::kTrailing:
-      return "more bytes behind the JSON value";
-  }
-  return "not JSON";
-}
-
-}  // namespace
-
-int FieldSet::Find(std::string_view name) const { return Lookup(name, name.data() + name.size()); }
-
-int FieldSet::Add(std::string_view name) {
-  const int found = Find(name);
-  if (found >= 0) return found;
-  names_.emplace_back(name);
-  if (names_.size() * 4 <= table_.size()) {
-    Insert(size() - 1);
-    return size() - 1;
-  }
-  table_.assign(std::bit_ceil(names_.size() * 4), Entry());
-  shift_ = 64 - std::countr_zero(table_.size());
-  for (int slot = 0; slot < size(); ++slot) Insert(slot);
-  return size() - 1;
-}
-
-void FieldSet::Insert(int slot) {
-  const std::string& name = names_[slot];
-  const KeyBits bits = BitsOf(name.data(), name.size(), name.data() + name.size());
-  size_t at = Hash(bits, name.size()) >> shift_;
-  while (table_[at].slot >= 0) at = (at + 1) & (table_.size() - 1);
-  table_[at] = {bits.head, bits.tail, static_cast<uint32_t>(name.size()), slot};
-}
-
-std::string ScanError::Message(const FieldSet& fields) const {
-  if (ok()) return std::string(Explain(code));
-  std::string message = base::StrCat(Explain(code), ", at byte ", offset);
-  if (slot >= 0 && slot < fields.size()) base::StrAppend(&message, ": \"", fields.name(slot), "\"");
-  return message;
-}
 
 ScanError Scan(std::string_view document, const FieldSet& fields, std::span<Value> slots,
                ScanInfo* info) {

@@ -70,7 +70,9 @@ class FieldSet {
 
   std::vector<std::string> names_;
   std::vector<Entry> table_ = std::vector<Entry>(2);  // open addressing, at most a quarter full
-  int shift_ = 63;                                    // 64 - log2(table_.size())
+  uint32_t initials_[64] = {};  // by size of the name: which first letters there are
+  uint32_t mask_ = 1;           // table_.size() - 1
+  int shift_ = 63;              // 64 - log2(table_.size())
 };
 
 enum class ScanCode : uint8_t {
