@@ -66,12 +66,19 @@ class Activation {
     return Decode(slot, type);
   }
   const json::Value& RawField(int slot) const { return raw_[slot]; }
+  bool HasField(int slot) const {
+    return static_cast<size_t>(slot) < raw_.size() && raw_[slot].kind != json::Kind::kAbsent;
+  }
   std::string_view document() const { return document_; }
   Value MetaField(int which);
 
-  // Steps and bytes left for the evaluation under way; false once they are used up.
+  // Steps and bytes left for the evaluation under way; false once they are used up, after which the
+  // evaluation ends in an error whatever the expression makes of it.
   bool TakeSteps(int64_t steps) { return (steps_left_ -= steps) >= 0; }
+  // For going over that many bytes of text or JSON.
+  bool TakeStepsForBytes(size_t bytes) { return TakeSteps(static_cast<int64_t>(bytes / 256)); }
   bool TakeBytes(int64_t bytes) { return (bytes_left_ -= bytes) >= 0; }
+  bool exhausted() const { return steps_left_ < 0 || bytes_left_ < 0; }
   void StartEvaluation(int locals) {
     steps_left_ = kMaxSteps;
     bytes_left_ = kMaxBytes;

@@ -92,12 +92,12 @@ Value Times(Value a, Value b, bool* known) {
 }
 
 Value JoinLists(Value a, Value b, Activation& activation) {
-  const auto left = Items(a, &activation.arena());
-  const auto right = Items(b, &activation.arena());
+  const auto left = Items(a, activation);
+  const auto right = Items(b, activation);
   if (right.empty()) return a;
   if (left.empty()) return b;
   Value* items = NewArray<Value>(activation, left.size() + right.size());
-  if (items == nullptr) return TooLarge();
+  if (items == nullptr) return Exhausted();
   std::copy(right.begin(), right.end(), std::copy(left.begin(), left.end(), items));
   return Value::List(items, left.size() + right.size());
 }

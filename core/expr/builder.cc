@@ -89,7 +89,7 @@ class Builder {
     if (!AllConstant(args)) return node;
     constants_.StartEvaluation(0);
     const Value value = Run(node, constants_);
-    return value.ok() ? MakeConstant(arena_, value) : node;
+    return value.ok() && !constants_.exhausted() ? MakeConstant(arena_, value) : node;
   }
 
   Node* Named(const Ast& ast) {
@@ -203,7 +203,7 @@ class Builder {
   Node* In(Node* needle, Node* range) {
     const Value* list = ConstantOf(range);
     if (list != nullptr && list->is(Kind::kList)) {
-      const auto items = Items(*list, &arena_);
+      const std::span<const Value> items(list->items(), list->count());
       auto set = std::make_unique<absl::flat_hash_set<absl::string_view>>();
       for (const Value& item : items) {
         if (item.is(Kind::kString)) set->insert(base::AbslView(item.text()));

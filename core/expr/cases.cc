@@ -111,24 +111,23 @@ class TypedValue {
   base::Arena* arena_;
 };
 
-// Equal and of the same kinds all the way down; a NaN is a NaN.
+// Equal and of the same kinds all the way down; a NaN is a NaN. Without events all lists and maps
+// are arrays.
 bool Same(Value a, Value b, base::Arena* arena) {
   if (a.kind() != b.kind()) return false;
   if (a.is(Kind::kDouble)) {
     return a.real() == b.real() || (std::isnan(a.real()) && std::isnan(b.real()));
   }
   if (a.is(Kind::kList)) {
-    const auto left = Items(a, arena), right = Items(b, arena);
-    if (left.size() != right.size()) return false;
-    for (size_t i = 0; i < left.size(); ++i) {
-      if (!Same(left[i], right[i], arena)) return false;
+    if (a.count() != b.count()) return false;
+    for (uint32_t i = 0; i < a.count(); ++i) {
+      if (!Same(a.items()[i], b.items()[i], arena)) return false;
     }
     return true;
   }
   if (a.is(Kind::kMap)) {
-    const auto left = Entries(a, arena);
-    if (left.size() != Entries(b, arena).size()) return false;
-    for (const MapEntry& entry : left) {
+    if (a.count() != b.count()) return false;
+    for (const MapEntry& entry : std::span(a.entries(), a.count())) {
       const Value other = EntryAt(b, entry.key, arena);
       if (other.is(Kind::kNone) || !Same(entry.value, other, arena)) return false;
     }

@@ -167,10 +167,8 @@ class Checker {
       uses_->meta = true;
       return;
     }
-    // `type` is a likely name of a field and an unlikely operand.
-    if (IsTypeName(node->name) && node->name != "type" && !env_->declared(node->name)) {
-      return UseType(node, node->name);
-    }
+    // The names of types are likely names of fields, too.
+    if (beside_type_ && IsTypeName(node->name)) return UseType(node, node->name);
     UseField(node, node->name);
   }
 
@@ -255,7 +253,10 @@ class Checker {
         node->args.erase(node->args.begin());
       }
     }
+    const bool outside = beside_type_;
+    beside_type_ = false;
     for (Ast* arg : node->args) Visit(arg);
+    beside_type_ = outside;
     if (strict_) return;
     std::string error;
     node->type = CallType(*node, &error);
@@ -271,7 +272,12 @@ class Checker {
       if (node->optional) node->type = {Kind::kOptional, Kind::kNone, node->type.kind};
       return;
     }
+    const bool outside = beside_type_;
+    beside_type_ = std::any_of(node->args.begin(), node->args.end(), [](const Ast* arg) {
+      return arg->kind == Ast::Kind::kCall && arg->name == "type" && !arg->receiver;
+    });
     for (Ast* arg : node->args) Visit(arg);
+    beside_type_ = outside;
     if (strict_) return;
     std::string error;
     node->type = OperatorType(*node, &error);
@@ -380,6 +386,7 @@ class Checker {
   Uses* uses_;
   std::vector<Fault>* faults_;
   bool strict_;
+  bool beside_type_ = false;  // an operator with type(…) on one side: type(x) == string
   std::vector<Local> locals_;
 };
 

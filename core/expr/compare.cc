@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/expr/containers.h"
+#include "core/expr/support.h"
 
 namespace levada::expr {
 namespace {
@@ -40,7 +41,8 @@ class Equality {
   explicit Equality(Activation& activation) : activation_(activation) {}
 
   bool Check(Value a, Value b, bool* equal) {
-    if (!activation_.TakeSteps(1)) return false;
+    const bool text = a.is(Kind::kString) || a.is(Kind::kBytes);
+    if (!activation_.TakeSteps(text ? 1 + a.text().size() / 256 : 1)) return false;
     if (a.kind() != b.kind() || a.kind() < Kind::kList || a.kind() > Kind::kOptional) {
       *equal = ScalarsEqual(a, b);
       return true;
@@ -56,8 +58,8 @@ class Equality {
 
  private:
   bool Lists(Value a, Value b, bool* equal) {
-    const auto left = Items(a, &activation_.arena());
-    const auto right = Items(b, &activation_.arena());
+    const auto left = Items(a, activation_);
+    const auto right = Items(b, activation_);
     *equal = left.size() == right.size();
     for (size_t i = 0; *equal && i < left.size(); ++i) {
       if (!Check(left[i], right[i], equal)) return false;
@@ -66,8 +68,8 @@ class Equality {
   }
 
   bool Maps(Value a, Value b, bool* equal) {
-    const auto left = Entries(a, &activation_.arena());
-    const auto right = Entries(b, &activation_.arena());
+    const auto left = Entries(a, activation_);
+    const auto right = Entries(b, activation_);
     *equal = left.size() == right.size();
     const Value map = Value::Map(right.data(), right.size());
     for (size_t i = 0; *equal && i < left.size(); ++i) {
@@ -111,7 +113,7 @@ bool ScalarsEqual(Value a, Value b) {
 Value Equal(Value a, Value b, Activation& activation) {
   bool equal = false;
   if (!Equality(activation).Check(a, b, &equal)) {
-    return Value::Error("the evaluation takes too many steps");
+    return Exhausted();
   }
   return Value::Bool(equal);
 }

@@ -52,26 +52,22 @@ Value EntryAt(Value map, Value key, base::Arena* arena) {
   return Value();
 }
 
-std::span<const MapEntry> Entries(Value map, base::Arena* arena) {
-  if (map.store() == Value::Store::kArray) return {map.entries(), map.count()};
-  MapEntry* entries = arena->Array<MapEntry>(SizeOf(map));
-  size_t count = 0;
-  ForEachEntry(map, arena, [&](Value key, Value value) {
-    entries[count++] = {key, value};
-    return true;
-  });
-  return {entries, count};
-}
-
-std::span<const Value> Items(Value list, base::Arena* arena) {
-  if (list.store() == Value::Store::kArray) return {list.items(), list.count()};
-  Value* items = arena->Array<Value>(SizeOf(list));
+std::span<const Value> CopyItems(Value list, Value* items, base::Arena* arena) {
   size_t count = 0;
   ForEachItem(list, arena, [&](int64_t, Value item) {
     items[count++] = item;
     return true;
   });
   return {items, count};
+}
+
+std::span<const MapEntry> CopyEntries(Value map, MapEntry* entries, base::Arena* arena) {
+  size_t count = 0;
+  ForEachEntry(map, arena, [&](Value key, Value value) {
+    entries[count++] = {key, value};
+    return true;
+  });
+  return {entries, count};
 }
 
 }  // namespace levada::expr

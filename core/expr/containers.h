@@ -60,8 +60,8 @@ Value ItemAt(Value list, int64_t index, base::Arena* arena);
 // The value of a key (numbers are compared as numbers), kNone where there is none.
 Value EntryAt(Value map, Value key, base::Arena* arena);
 Value EntryAt(Value map, std::string_view key, base::Arena* arena);
-// A map as an array, whatever it was.
-std::span<const MapEntry> Entries(Value map, base::Arena* arena);
-std::span<const Value> Items(Value list, base::Arena* arena);
+// All elements or entries, into room for SizeOf() of them.
+std::span<const Value> CopyItems(Value list, Value* items, base::Arena* arena);
+std::span<const MapEntry> CopyEntries(Value map, MapEntry* entries, base::Arena* arena);
 
 }  // namespace levada::expr

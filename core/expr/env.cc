@@ -53,13 +53,6 @@ Env::Name Env::Find(std::string_view name) const {
   return {.source = Name::Source::kField};
 }
 
-bool Env::declared(std::string_view name) const {
-  if (const auto it = changes_.find(base::AbslView(name)); it != changes_.end()) {
-    return it->second.source == Name::Source::kSlot;
-  }
-  return declared_.contains(base::AbslView(name));
-}
-
 std::string Env::Nearest(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const auto& [known, type] : declared_) {

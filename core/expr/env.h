@@ -73,8 +73,6 @@ class Env {
     Type type;
   };
   Name Find(std::string_view name) const;
-  // Whether the topic declares the name or a step has set it.
-  bool declared(std::string_view name) const;
   // The declared name that is most like `name`, or "".
   std::string Nearest(std::string_view name) const;
   // How the event as a whole differs from its document at this point of the stage.

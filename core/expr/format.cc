@@ -36,7 +36,7 @@ class Formatter {
   Value Format(std::string_view pattern, std::span<const Value> args) {
     size_t next = 0;
     for (size_t i = 0; i < pattern.size(); ++i) {
-      if (out_.size() > Activation::kMaxBytes) return TooLarge();
+      if (out_.size() > Activation::kMaxBytes) return Exhausted();
       if (pattern[i] != '%') {
         out_.push_back(pattern[i]);
         continue;
@@ -112,7 +112,7 @@ class Formatter {
 
   bool ListText(Value list, int depth) {
     out_.push_back('[');
-    const auto items = Items(list, &activation_.arena());
+    const auto items = Items(list, activation_);
     for (size_t i = 0; i < items.size(); ++i) {
       if (i > 0) out_.append(", ");
       if (!Text(items[i], depth + 1)) return false;
@@ -124,7 +124,7 @@ class Formatter {
   // Entries in the order of their keys' text.
   bool MapText(Value map, int depth) {
     std::vector<std::pair<std::string, Value>> sorted;
-    for (const MapEntry& entry : Entries(map, &activation_.arena())) {
+    for (const MapEntry& entry : Entries(map, activation_)) {
       sorted.emplace_back("", entry.value);
       AppendText(entry.key, &sorted.back().first);
     }
@@ -199,7 +199,7 @@ class Formatter {
 }  // namespace
 
 Value FormatText(const Value* args, size_t, Activation& activation) {
-  return Formatter(activation).Format(args[0].text(), Items(args[1], &activation.arena()));
+  return Formatter(activation).Format(args[0].text(), Items(args[1], activation));
 }
 
 }  // namespace levada::expr

@@ -47,6 +47,12 @@ bool Takes(const Function& function, const Value* args, size_t count) {
   return true;
 }
 
+size_t TextBytes(Value value) {
+  if (value.is(Kind::kString) || value.is(Kind::kBytes)) return value.text().size();
+  const bool container = value.is(Kind::kList) || value.is(Kind::kMap);
+  return container && value.store() == Value::Store::kJson ? value.json().size() : 0;
+}
+
 // `value` as a number of kind `wanted`, where that loses nothing.
 bool Widen(Kind wanted, Value* value) {
   if (wanted == Kind::kNone || wanted == value->kind()) return true;
@@ -87,6 +93,10 @@ std::string NearestFunction(std::string_view name) {
 
 Value CallFunction(std::span<const Function* const> overloads, Value* args, size_t count,
                    bool widen, Activation& activation) {
+  // A text or JSON that is gone over again and again costs by its length.
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; ++i) bytes += TextBytes(args[i]);
+  if (!activation.TakeStepsForBytes(bytes)) return Exhausted();
   for (const Function* function : overloads) {
     if (Takes(*function, args, count)) return function->native(args, count, activation);
   }

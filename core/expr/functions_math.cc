@@ -32,7 +32,7 @@ Value ExtremeOfArguments(const Value* args, size_t count, Activation& activation
 }
 template <bool greatest>
 Value ExtremeOfList(const Value* args, size_t, Activation& activation) {
-  return Extreme<greatest>(Items(args[0], &activation.arena()), activation);
+  return Extreme<greatest>(Items(args[0], activation), activation);
 }
 
 template <double (*function)(double)>

@@ -66,7 +66,7 @@ Value LastIndexOf(const Value* args, size_t count, Activation& activation) {
 }
 
 Value Join(const Value* args, size_t count, Activation& activation) {
-  const auto items = Items(args[0], &activation.arena());
+  const auto items = Items(args[0], activation);
   const std::string_view separator = count > 1 ? args[1].text() : "";
   size_t size = 0;
   for (const Value& item : items) {
@@ -74,7 +74,7 @@ Value Join(const Value* args, size_t count, Activation& activation) {
     size += item.text().size() + separator.size();
   }
   char* const joined = NewArray<char>(activation, size);
-  if (joined == nullptr) return TooLarge();
+  if (joined == nullptr) return Exhausted();
   char* end = joined;
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0) end = std::copy(separator.begin(), separator.end(), end);
@@ -87,7 +87,7 @@ template <char (*Change)(unsigned char)>
 Value ChangeCase(const Value* args, size_t, Activation& activation) {
   const std::string_view text = args[0].text();
   char* changed = NewArray<char>(activation, text.size());
-  if (changed == nullptr) return TooLarge();
+  if (changed == nullptr) return Exhausted();
   for (size_t i = 0; i < text.size(); ++i) changed[i] = Change(static_cast<uint8_t>(text[i]));
   return Value::String({changed, text.size()});
 }
@@ -129,7 +129,7 @@ Value Replace(const Value* args, size_t count, Activation& activation) {
 Value Reverse(const Value* args, size_t, Activation& activation) {
   const std::string_view text = args[0].text();
   char* reversed = NewArray<char>(activation, text.size());
-  if (reversed == nullptr) return TooLarge();
+  if (reversed == nullptr) return Exhausted();
   for (size_t at = 0; at < text.size();) {
     const size_t length = SequenceAt(text, at);
     text.copy(reversed + text.size() - at - length, length, at);
@@ -163,7 +163,7 @@ Value Split(const Value* args, size_t count, Activation& activation) {
     at = next;
   }
   Value* items = NewArray<Value>(activation, parts.size());
-  if (items == nullptr) return TooLarge();
+  if (items == nullptr) return Exhausted();
   std::copy(parts.begin(), parts.end(), items);
   return Value::List(items, parts.size());
 }

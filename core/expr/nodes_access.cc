@@ -20,7 +20,12 @@ struct SelectNode : Node {
 
 // operand.name, kNone where there is no such key.
 Value Lookup(const SelectNode* node, Value map, Activation& activation) {
-  if (map.is(Kind::kMap)) return EntryAt(map, node->name, &activation.arena());
+  if (map.is(Kind::kMap)) {
+    if (map.store() == Value::Store::kJson && !activation.TakeStepsForBytes(map.json().size())) {
+      return Exhausted();
+    }
+    return EntryAt(map, node->name, &activation.arena());
+  }
   return Fail(activation, "a ", Type{map.kind()}.ToString(), " has no field '", node->name, "'");
 }
 
@@ -85,6 +90,11 @@ bool WholeNumber(Value value, int64_t* whole) {
 }
 
 Value LookupIndex(Value operand, Value index, Activation& activation) {
+  const bool container = operand.is(Kind::kList) || operand.is(Kind::kMap);
+  if (container && operand.store() == Value::Store::kJson &&
+      !activation.TakeStepsForBytes(operand.json().size())) {
+    return Exhausted();
+  }
   if (operand.is(Kind::kList)) {
     int64_t whole = 0;
     if (!WholeNumber(index, &whole)) {
@@ -148,7 +158,7 @@ Value TakeOptional(Value value, Activation& activation) {
 Value RunList(const Node* self, Activation& activation) {
   const auto* node = static_cast<const ItemsNode*>(self);
   Value* items = NewArray<Value>(activation, node->items.count);
-  if (items == nullptr) return TooLarge();
+  if (items == nullptr) return Exhausted();
   size_t count = 0;
   for (uint32_t i = 0; i < node->items.count; ++i) {
     Value value = Run(node->items[i], activation);
@@ -162,7 +172,7 @@ Value RunList(const Node* self, Activation& activation) {
 Value RunMap(const Node* self, Activation& activation) {
   const auto* node = static_cast<const ItemsNode*>(self);
   MapEntry* entries = NewArray<MapEntry>(activation, node->items.count / 2);
-  if (entries == nullptr) return TooLarge();
+  if (entries == nullptr) return Exhausted();
   size_t count = 0;
   for (uint32_t i = 0; i < node->items.count; i += 2) {
     const Value key = Run(node->items[i], activation);
@@ -174,7 +184,7 @@ Value RunMap(const Node* self, Activation& activation) {
     if (node->optional[i / 2]) value = TakeOptional(value, activation);
     if (!value.ok()) return value;
     if (value.is(Kind::kNone)) continue;
-    if (!activation.TakeSteps(static_cast<int64_t>(count))) return TooManySteps();
+    if (!activation.TakeSteps(static_cast<int64_t>(count))) return Exhausted();
     if (!EntryAt(Value::Map(entries, count), key, &activation.arena()).is(Kind::kNone)) {
       std::string text;
       AppendText(key, &text);

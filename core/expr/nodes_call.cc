@@ -21,7 +21,7 @@ Value RunCall(const Node* self, Activation& activation) {
   Value* args = inlined;
   if (node->args.count > kInlineArguments) {
     args = NewArray<Value>(activation, node->args.count);
-    if (args == nullptr) return TooLarge();
+    if (args == nullptr) return Exhausted();
   }
   for (uint32_t i = 0; i < node->args.count; ++i) {
     args[i] = Run(node->args[i], activation);
@@ -38,7 +38,10 @@ struct MatchesNode : Node {
 Value RunMatches(const Node* self, Activation& activation) {
   const auto* node = static_cast<const MatchesNode*>(self);
   const Value text = Run(node->text, activation);
-  if (text.is(Kind::kString)) return Value::Bool(RegexMatches(*node->regex, text.text()));
+  if (text.is(Kind::kString)) {
+    if (!activation.TakeStepsForBytes(text.text().size())) return Exhausted();
+    return Value::Bool(RegexMatches(*node->regex, text.text()));
+  }
   return text.ok() ? NoOverload("matches", &text, 1, activation) : text;
 }
 
@@ -57,7 +60,7 @@ Value ForEach(const MacroNode* node, Activation& activation, Value* range, Visit
   Value end;
   const auto step = [&](Value first, Value second) {
     if (!activation.TakeSteps(1)) {
-      end = TooManySteps();
+      end = Exhausted();
       return false;
     }
     activation.local(node->first) = first;
@@ -77,7 +80,12 @@ Value ForEach(const MacroNode* node, Activation& activation, Value* range, Visit
 // The list or map that the macro goes over, or an error.
 Value Range(const MacroNode* node, Activation& activation) {
   const Value range = Run(node->range, activation);
-  if (!range.ok() || range.is(Kind::kList) || range.is(Kind::kMap)) return range;
+  if (!range.ok()) return range;
+  if (range.is(Kind::kList) || range.is(Kind::kMap)) {
+    const bool json = range.store() == Value::Store::kJson;
+    if (json && !activation.TakeStepsForBytes(range.json().size())) return Exhausted();
+    return range;
+  }
   return Fail(activation, "a macro wants a list or a map, found ", Type{range.kind()}.ToString());
 }
 
@@ -145,7 +153,7 @@ Value RunMap(const Node* self, Activation& activation) {
   Value range = Range(node, activation);
   if (!range.ok()) return range;
   Value* items = NewArray<Value>(activation, static_cast<size_t>(SizeOf(range)));
-  if (items == nullptr) return TooLarge();
+  if (items == nullptr) return Exhausted();
   size_t count = 0;
   const Value end = ForEach(node, activation, &range, [&](Value first, Value, Value* result) {
     bool passes = false;
@@ -165,7 +173,7 @@ Value RunToMap(const Node* self, Activation& activation) {
   Value range = Range(node, activation);
   if (!range.ok()) return range;
   MapEntry* entries = NewArray<MapEntry>(activation, static_cast<size_t>(SizeOf(range)));
-  if (entries == nullptr) return TooLarge();
+  if (entries == nullptr) return Exhausted();
   size_t count = 0;
   const Value end = ForEach(node, activation, &range, [&](Value key, Value, Value* result) {
     bool passes = false;

@@ -57,6 +57,9 @@ struct BinaryNode : Node {
   const Node* right;
 };
 
+// What is compared without counting it as steps.
+constexpr size_t kShortText = 4096;
+
 template <bool negated>
 Value RunEqual(const Node* self, Activation& activation) {
   const auto* node = static_cast<const BinaryNode*>(self);
@@ -64,7 +67,7 @@ Value RunEqual(const Node* self, Activation& activation) {
   if (!a.ok()) return a;
   const Value b = Run(node->right, activation);
   if (!b.ok()) return b;
-  if (a.is(Kind::kString) && b.is(Kind::kString)) {
+  if (a.is(Kind::kString) && b.is(Kind::kString) && a.text().size() <= kShortText) {
     return Value::Bool((a.text() == b.text()) != negated);
   }
   const Value equal = Equal(a, b, activation);
@@ -157,6 +160,11 @@ Value RunIn(const Node* self, Activation& activation) {
   if (!needle.ok()) return needle;
   const Value range = Run(node->right, activation);
   if (!range.ok()) return range;
+  const bool container = range.is(Kind::kList) || range.is(Kind::kMap);
+  if (container && range.store() == Value::Store::kJson &&
+      !activation.TakeStepsForBytes(range.json().size())) {
+    return Exhausted();
+  }
   if (range.is(Kind::kMap)) {
     return Value::Bool(!EntryAt(range, needle, &activation.arena()).is(Kind::kNone));
   }

@@ -43,8 +43,7 @@ Value RunOptionalField(const Node* self, Activation& activation) {
 }
 
 Value RunHasField(const Node* self, Activation& activation) {
-  const auto* node = static_cast<const FieldNode*>(self);
-  return Value::Bool(!activation.Field(node->slot, FieldType::kDyn).is(Kind::kNone));
+  return Value::Bool(activation.HasField(static_cast<const FieldNode*>(self)->slot));
 }
 
 Value RunSlot(const Node* self, Activation& activation) {
@@ -100,9 +99,10 @@ Value RunEvent(const Node* self, Activation& activation) {
   const Value document = activation.document().empty() ? Value::Map(nullptr, 0)
                                                        : Value::JsonMap(activation.document());
   if (overlay.empty()) return document;
+  if (!activation.TakeStepsForBytes(activation.document().size())) return Exhausted();
   const size_t most = static_cast<size_t>(SizeOf(document)) + overlay.slots.size();
   MapEntry* entries = NewArray<MapEntry>(activation, most);
-  if (entries == nullptr) return TooLarge();
+  if (entries == nullptr) return Exhausted();
   size_t count = 0;
   ForEachEntry(document, &activation.arena(), [&](Value key, Value value) {
     const std::string_view name = key.text();

@@ -139,19 +139,20 @@ Type ConditionalType(const Ast& node, std::string* error) {
   return node.args[1]->type == node.args[2]->type ? node.args[1]->type : Type::Dyn();
 }
 
-// Whether a parameter may take a value of this type; numbers widen.
-bool Accepts(Kind parameter, Type type) {
+// Whether a parameter may take a value of this type.
+bool Accepts(Kind parameter, Type type, bool widen) {
   if (parameter == Kind::kNone || MayBe(type, parameter)) return true;
+  if (!widen) return false;
   return (parameter == Kind::kDouble && type.kind == Kind::kInt) ||
          (parameter == Kind::kInt && type.kind == Kind::kDouble);
 }
 
-bool Accepts(const Function& function, const Ast& node) {
+bool Accepts(const Function& function, const Ast& node, bool widen) {
   const size_t count = node.args.size();
   if (function.variadic ? count < function.count : count != function.count) return false;
   for (size_t i = 0; i < count; ++i) {
     const size_t parameter = std::min<size_t>(i, function.count - 1);
-    if (!Accepts(function.parameters[parameter], node.args[i]->type)) return false;
+    if (!Accepts(function.parameters[parameter], node.args[i]->type, widen)) return false;
   }
   return true;
 }
@@ -227,12 +228,16 @@ Type CallType(const Ast& node, std::string* error) {
     }
     return Type::Dyn();
   }
-  bool found = false;
+  bool found = false, matched = false;
   Type result;
-  for (const Function* function : overloads) {
-    if (!Accepts(*function, node)) continue;
-    result = !found || result == function->result ? function->result : Type::Dyn();
-    found = true;
+  for (const bool widen : {false, true}) {  // as the evaluation: exact ones first
+    for (const Function* function : overloads) {
+      if (found && widen) break;
+      if (!Accepts(*function, node, widen)) continue;
+      result = !matched || result == function->result ? function->result : Type::Dyn();
+      matched = true;
+    }
+    found = matched;
   }
   if (!found) *error = WrongArguments(node, overloads);
   return result;

@@ -6,6 +6,7 @@
 #include "core/expr/builder.h"
 #include "core/expr/checker.h"
 #include "core/expr/parser.h"
+#include "core/expr/support.h"
 #include "core/expr/text.h"
 
 namespace levada::expr {
@@ -57,7 +58,8 @@ Program::~Program() = default;
 
 Value Program::Eval(Activation& activation) const {
   activation.StartEvaluation(code_->locals);
-  return Run(code_->root, activation);
+  const Value value = Run(code_->root, activation);
+  return activation.exhausted() ? Exhausted() : value;
 }
 
 absl::StatusOr<bool> Program::Test(Activation& activation) const {

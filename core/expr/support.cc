@@ -2,11 +2,29 @@
 
 #include <re2/re2.h>
 
+#include "core/expr/containers.h"
+
 namespace levada::expr {
+
+std::span<const Value> Items(Value list, Activation& activation) {
+  if (list.store() == Value::Store::kArray) return {list.items(), list.count()};
+  if (!activation.TakeStepsForBytes(list.json().size())) return {};
+  Value* items = NewArray<Value>(activation, static_cast<size_t>(SizeOf(list)));
+  if (items == nullptr) return {};
+  return CopyItems(list, items, &activation.arena());
+}
+
+std::span<const MapEntry> Entries(Value map, Activation& activation) {
+  if (map.store() == Value::Store::kArray) return {map.entries(), map.count()};
+  if (!activation.TakeStepsForBytes(map.json().size())) return {};
+  MapEntry* entries = NewArray<MapEntry>(activation, static_cast<size_t>(SizeOf(map)));
+  if (entries == nullptr) return {};
+  return CopyEntries(map, entries, &activation.arena());
+}
 
 Value Concatenate(Kind kind, std::string_view a, std::string_view b, Activation& activation) {
   char* joined = NewArray<char>(activation, a.size() + b.size());
-  if (joined == nullptr) return TooLarge();
+  if (joined == nullptr) return Exhausted();
   std::copy(b.begin(), b.end(), std::copy(a.begin(), a.end(), joined));
   const std::string_view text(joined, a.size() + b.size());
   return kind == Kind::kString ? Value::String(text) : Value::Bytes(text);

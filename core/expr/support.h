@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,13 +23,16 @@ Value Fail(Activation& activation, const Parts&... parts) {
   return Value::Error(activation.arena().Copy(base::StrCat(parts...)));
 }
 
-inline Value TooLarge() { return Value::Error("the result is too large"); }
-inline Value TooManySteps() { return Value::Error("the evaluation takes too many steps"); }
+// The evaluation has used up its steps or its memory.
+inline Value Exhausted() {
+  return Value::Error("the evaluation takes too many steps or too much memory");
+}
 
 // Room for `count` objects, null when the evaluation has taken too much already.
 template <typename T>
 T* NewArray(Activation& activation, size_t count) {
   constexpr size_t kMost = Activation::kMaxBytes / sizeof(T);
+  if (count > kMost) activation.TakeBytes(Activation::kMaxBytes + 1);
   if (count > kMost || !activation.TakeBytes(static_cast<int64_t>(count * sizeof(T)))) {
     return nullptr;
   }
@@ -37,9 +41,13 @@ T* NewArray(Activation& activation, size_t count) {
 
 // A copy of `text` as a string.
 inline Value NewString(Activation& activation, std::string_view text) {
-  if (!activation.TakeBytes(static_cast<int64_t>(text.size()))) return TooLarge();
+  if (!activation.TakeBytes(static_cast<int64_t>(text.size()))) return Exhausted();
   return Value::String(activation.arena().Copy(text));
 }
+
+// Lists and maps as arrays, whatever they were; empty when that takes too much.
+std::span<const Value> Items(Value list, Activation& activation);
+std::span<const MapEntry> Entries(Value map, Activation& activation);
 
 Value Concatenate(Kind kind, std::string_view a, std::string_view b, Activation& activation);
 Value NoOverload(std::string_view function, const Value* args, size_t count,
