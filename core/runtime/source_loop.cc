@@ -10,6 +10,8 @@ namespace levada::runtime {
 namespace {
 
 constexpr std::chrono::seconds kLastFlush{20};
+// Clients wait for the answer: after this they hear that Kafka did not take the record.
+constexpr std::chrono::seconds kDeliveryTimeout{30};
 
 // Tells the source to stop once the worker drains, and keeps the heart beating meanwhile.
 class StopOnDrain {
@@ -40,6 +42,7 @@ absl::Status RunOnce(Worker& worker, Source& source) {
   kafka::Producer::Options options;
   options.client = worker.kafka;
   options.linger = std::chrono::milliseconds(2);
+  options.delivery_timeout = kDeliveryTimeout;
   auto producer = kafka::Producer::Create(options, source.listener());
   if (!producer.ok()) return producer.status();
   StopOnDrain stopper(worker.control, source);
