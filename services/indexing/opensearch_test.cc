@@ -1,4 +1,4 @@
-// The indexer against a real OpenSearch: LEVADA_TEST_OPENSEARCH=http://127.0.0.1:19200.
+// The indexer against a real OpenSearch: `eval "$(./dev shell-env)"` names its address.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -19,8 +19,8 @@ using ::testing::HasSubstr;
 class OpenSearchTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const char* url = std::getenv("LEVADA_TEST_OPENSEARCH");
-    ASSERT_NE(url, nullptr) << "set LEVADA_TEST_OPENSEARCH, as `./dev test` does";
+    const char* url = std::getenv("LEVADA_OPENSEARCH");
+    ASSERT_NE(url, nullptr) << "run ./dev servers up opensearch";
     client_ = *http::Client::Create({.base_url = url});
     name_ = base::StrCat("levada-it-", getpid(), "-",
                          ::testing::UnitTest::GetInstance()->current_test_info()->line());
@@ -205,6 +205,30 @@ TEST_F(OpenSearchTest, AReadOnlyIndexMakesTheStageWaitAndThenNothingIsMissing) {
   Call("POST", "/" + name_ + "/_refresh");
   EXPECT_EQ(Count(name_), 2);
   EXPECT_TRUE(rejected_.empty());
+}
+
+TEST_F(OpenSearchTest, LogsInOverTlsAndSaysWhenItIsNotLetIn) {
+  const char* url = std::getenv("LEVADA_OPENSEARCH_SECURE");
+  ASSERT_NE(url, nullptr) << "run ./dev servers up opensearch";
+  auto& search =
+      *(*stage_.pipeline.mutable_spec()->mutable_connections())["search"].mutable_opensearch();
+  search.set_url(url);
+  search.mutable_tls()->set_ca_file(std::getenv("LEVADA_OPENSEARCH_CA"));
+  search.set_secret_ref("login");
+  setenv("LEVADA_SECRET_LOGIN_USERNAME", std::getenv("LEVADA_OPENSEARCH_USER"), 1);
+  setenv("LEVADA_SECRET_LOGIN_PASSWORD", "wrong", 1);
+  Start();
+  std::vector<DeadLetter> dead;
+  ASSERT_TRUE(sink_->Add(Batch::FromValues("tx", {Event(1, 1)}), &dead).ok());
+  const absl::Status refused = sink_->Flush(&rejected_);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("the log-in is refused"));
+  // A secret that is put right is taken without a restart.
+  setenv("LEVADA_SECRET_LOGIN_PASSWORD", std::getenv("LEVADA_OPENSEARCH_PASSWORD"), 1);
+  const absl::Status flushed = sink_->Flush(&rejected_);
+  EXPECT_TRUE(flushed.ok()) << flushed;
+  Call("POST", "/" + name_ + "/_refresh");
+  EXPECT_EQ(Count(name_), 1);
 }
 
 }  // namespace
