@@ -1,5 +1,6 @@
 #include "core/pipeline/manifest.h"
 
+#include <charconv>
 #include <map>
 #include <memory>
 
@@ -37,6 +38,41 @@ bool CheckBytes(const SourceText& source, Problems* problems) {
     p += length;
   }
   return true;
+}
+
+// The code unit that `text` has at `at` as a JSON escape (\uD83D); -1 where there is none.
+int64_t Utf16Escape(std::string_view text, size_t at) {
+  uint32_t unit = 0;
+  if (text.substr(at, 2) != "\\u" || text.size() < at + 6) return -1;
+  const std::string_view digits = text.substr(at + 2, 4);
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), unit, 16);
+  return error == std::errc() && end == digits.end() ? static_cast<int64_t>(unit) : -1;
+}
+
+// JSON may write a character beyond U+FFFF as two escapes, which YAML does not know: such pairs
+// become the character itself. All else is JSON to YAML as well.
+std::string JoinSurrogates(std::string_view json) {
+  std::string out;
+  for (size_t at = 0; at < json.size();) {
+    const int64_t high = Utf16Escape(json, at);
+    const int64_t low = high < 0 ? -1 : Utf16Escape(json, at + 6);
+    if (high >= 0xD800 && high < 0xDC00 && low >= 0xDC00 && low < 0xE000) {
+      char character[4];
+      const auto code = static_cast<uint32_t>(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+      out.append(character, base::EncodeUtf8(code, character));
+      at += 12;
+    } else {
+      const size_t width = json[at] == '\\' ? 2 : 1;  // an escaped backslash begins no escape
+      out += json.substr(at, width);
+      at += width;
+    }
+  }
+  return out;
+}
+
+bool IsJson(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first != text.npos && text[first] == '{';
 }
 
 const YamlNode* FindText(const YamlNode& document, std::string_view name) {
@@ -88,7 +124,9 @@ Manifests ReadManifests(std::string_view text, std::string_view file) {
   Manifests manifests;
   Problems& problems = manifests.problems;
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  const auto source = std::make_shared<const SourceText>(file, text);
+  const bool pairs = IsJson(text) && text.find("\\u") != text.npos;
+  const auto source =
+      std::make_shared<const SourceText>(file, pairs ? JoinSurrogates(text) : std::string(text));
   if (!CheckBytes(*source, &problems)) return manifests;
   const std::vector<YamlNode> documents = ParseYaml(source, &problems);
   if (documents.empty() && problems.empty()) {

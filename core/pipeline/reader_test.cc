@@ -116,6 +116,18 @@ TEST(ReaderTest, AsksForQuotesWhereYamlSeesNoText) {
   }
 }
 
+TEST(ReaderTest, ReadsJsonAsProgramsWriteIt) {
+  const Manifests manifests = ReadManifests(
+      "{\n\t\"kind\": \"Pipeline\",\n\t\"metadata\": {\"name\": \"a\", \"labels\": "
+      "{\"a\": \"\\ud83d\\uDE00 \\u00e9 \\\\ud83d \\/\"}}}",
+      "a.json");
+  EXPECT_EQ(manifests.problems.ToText(), "");
+  EXPECT_EQ(manifests.documents.at(0).pipeline.metadata().labels().at("a"),
+            "\U0001F600 \u00e9 \\ud83d /");
+  EXPECT_THAT(FirstProblem("{\"kind\": \"\\ud83d\"}"), HasSubstr("invalid Unicode"));
+  EXPECT_THAT(FirstProblem("{\"kind\": \"\\ud8"), HasSubstr("test.yaml:1:"));
+}
+
 TEST(ReaderTest, ReadsSeveralDocuments) {
   std::string second = kGoodManifest;
   second.replace(second.find("name: shop"), 10, "name: shop2");
