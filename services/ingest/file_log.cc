@@ -4,10 +4,10 @@
 
 #include "core/base/strings.h"
 #include "core/base/time.h"
-#include "core/kafka/admin.h"
 #include "core/kafka/snapshot.h"
 #include "core/pipeline/plan.h"
 #include "core/record/headers.h"
+#include "core/runtime/record_limits.h"
 
 namespace levada::ingest {
 namespace {
@@ -15,9 +15,6 @@ namespace {
 constexpr std::chrono::seconds kInitTimeout{30};
 constexpr std::chrono::seconds kLoadTimeout{30};
 constexpr int kCommitAttempts = 4;
-// Kafka's own limit of a topic that sets none, and what a record takes beyond its value.
-constexpr int64_t kDefaultMaxMessageBytes = 1'048'588;
-constexpr int64_t kFramingBytes = 4096;
 
 }  // namespace
 
@@ -32,37 +29,22 @@ absl::StatusOr<std::unique_ptr<FileLog>> FileLog::Open(const runtime::StageConte
   if (absl::Status status = (*producer)->InitTransactions(kInitTimeout); !status.ok()) {
     return status;
   }
-  std::unique_ptr<FileLog> log(new FileLog(context, path, *std::move(producer)));
-  if (absl::Status status = log->ReadLimits(); !status.ok()) return status;
-  return log;
+  auto limits = runtime::MaxRecordBytes(
+      context.kafka, {context.stage.ingest().to(), pipeline::DeadLetterTopic(context.pipeline)});
+  if (!limits.ok()) return limits.status();
+  return std::unique_ptr<FileLog>(new FileLog(context, path, *std::move(producer), *limits));
 }
 
 FileLog::FileLog(const runtime::StageContext& context, const std::string& path,
-                 std::unique_ptr<kafka::Producer> producer)
+                 std::unique_ptr<kafka::Producer> producer, const std::vector<int64_t>& limits)
     : context_(context),
       path_(path),
       positions_name_(pipeline::PositionsTopic(context.pipeline, context.stage.name())),
       producer_(std::move(producer)),
-      dead_letters_(producer_.get(), context.pipeline, context.stage),
+      dead_letters_(producer_.get(), context.pipeline, context.stage, limits[1]),
       topic_(producer_->AddTopic(context.stage.ingest().to())),
-      positions_(producer_->AddTopic(positions_name_)) {}
-
-absl::Status FileLog::ReadLimits() {
-  const std::string& name = context_.stage.ingest().to();
-  auto admin = kafka::Admin::Create(context_.kafka);
-  if (!admin.ok()) return admin.status();
-  const auto topics = (*admin)->Describe({name});
-  if (!topics.ok()) return topics.status();
-  const auto topic = topics->find(name);
-  if (topic == topics->end()) {
-    return absl::NotFoundError(base::StrCat("topic ", name, " does not exist"));
-  }
-  int64_t limit = kDefaultMaxMessageBytes;
-  const auto set = topic->second.config.find("max.message.bytes");
-  if (set != topic->second.config.end()) limit = std::stoll(set->second);
-  max_event_bytes_ = limit - kFramingBytes;
-  return absl::OkStatus();
-}
+      positions_(producer_->AddTopic(positions_name_)),
+      max_event_bytes_(limits[0]) {}
 
 absl::StatusOr<Position> FileLog::Load() {
   absl::StatusOr<Position> position = Position{};

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,9 +43,8 @@ class FileLog {
 
  private:
   FileLog(const runtime::StageContext& context, const std::string& path,
-          std::unique_ptr<kafka::Producer> producer);
+          std::unique_ptr<kafka::Producer> producer, const std::vector<int64_t>& limits);
 
-  absl::Status ReadLimits();
   absl::Status Begin();
 
   const runtime::StageContext& context_;
@@ -54,7 +54,7 @@ class FileLog {
   runtime::DeadLetterWriter dead_letters_;
   int topic_ = 0;
   int positions_ = 0;
-  int64_t max_event_bytes_ = 0;
+  const int64_t max_event_bytes_;
   bool begun_ = false;
   size_t records_ = 0;
   size_t bytes_ = 0;
