@@ -18,23 +18,23 @@ constexpr int kGood = 0;
 constexpr int kFailed = 1;
 constexpr int kWrongUse = 2;
 
-int RunCaseFile(const std::string& path) {
+int RunCaseFile(const std::string& path, std::ostream& out, std::ostream& error) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream content;
   content << file.rdbuf();
   if (!file) {
-    std::cerr << path << ": cannot be read\n";
+    error << path << ": cannot be read\n";
     return kWrongUse;
   }
   const absl::StatusOr<expr::CaseReport> report = expr::RunCases(content.str());
   if (!report.ok()) {
-    std::cerr << path << ": " << report.status().message() << '\n';
+    error << path << ": " << report.status().message() << '\n';
     return kWrongUse;
   }
   for (const expr::CaseFailure& failure : report->failures) {
-    std::cout << "FAIL " << failure.name << ": " << failure.message << '\n';
+    out << "FAIL " << failure.name << ": " << failure.message << '\n';
   }
-  std::cout << report->passed << " passed, " << report->failures.size() << " failed\n";
+  out << report->passed << " passed, " << report->failures.size() << " failed\n";
   return report->failures.empty() ? kGood : kFailed;
 }
 
@@ -71,39 +71,45 @@ class Evaluator {
   expr::Activation activation_;
 };
 
-int EvaluateInput(const std::string& expression) {
+int EvaluateInput(const std::string& expression, std::istream& in, std::ostream& out,
+                  std::ostream& error) {
   expr::Env env;
   std::vector<expr::Problem> problems;
   const absl::StatusOr<expr::Program> program =
       expr::Compile(expression, &env, expr::Type::Dyn(), &problems);
   if (!program.ok()) {
     for (const expr::Problem& problem : problems) {
-      std::cerr << "expression:" << problem.line << ':' << problem.column << ": " << problem.message
-                << '\n';
+      error << "expression:" << problem.line << ':' << problem.column << ": " << problem.message
+            << '\n';
     }
     return kWrongUse;
   }
   Evaluator evaluator(env, *program);
-  std::string line, out;
+  std::string line, result;
   bool failed = false;
-  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+  for (int64_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    out.clear();
-    if (absl::Status status = evaluator.Evaluate(line, &out); !status.ok()) {
-      std::cout.flush();  // results and errors in the order of the events
-      std::cerr << "line " << number << ": " << status.message() << '\n';
+    result.clear();
+    if (absl::Status status = evaluator.Evaluate(line, &result); !status.ok()) {
+      out.flush();  // results and errors in the order of the events
+      error << "line " << number << ": " << status.message() << '\n';
       failed = true;
     }
-    std::cout << out;
+    out << result;
   }
-  std::cout.flush();
-  return failed || !std::cout ? kFailed : kGood;
+  out.flush();
+  return failed || !out ? kFailed : kGood;
 }
 
 }  // namespace
 
 int RunEval(std::span<const std::string_view> args) {
   std::ios::sync_with_stdio(false);
+  return RunEval(args, std::cin, std::cout, std::cerr);
+}
+
+int RunEval(std::span<const std::string_view> args, std::istream& in, std::ostream& out,
+            std::ostream& error) {
   CLI::App app(
       "Evaluates a CEL expression for each event of standard input (NDJSON) and prints one JSON "
       "value a line.\nFields of the event are used by name: levada eval 'amount > 100 && "
@@ -118,12 +124,12 @@ int RunEval(std::span<const std::string_view> args) {
   if (const std::optional<int> code = Parse(app, args)) return *code;
   const bool no_expression = app.count("EXPRESSION") == 0;
   if (no_expression && cases.empty()) {
-    std::cerr << app.help();
+    error << app.help();
     return kWrongUse;
   }
   int code = kGood;
-  if (!cases.empty()) code = RunCaseFile(cases);
-  if (!no_expression) code = std::max(code, EvaluateInput(expression));
+  if (!cases.empty()) code = RunCaseFile(cases, out, error);
+  if (!no_expression) code = std::max(code, EvaluateInput(expression, in, out, error));
   return code;
 }
 

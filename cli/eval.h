@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <span>
 #include <string_view>
 
@@ -10,5 +11,8 @@ namespace levada::cli {
 // `args` are those behind "eval". Returns the exit code: 0, 1 when an event or a case failed, 2 for
 // a wrong expression, file or flag.
 int RunEval(std::span<const std::string_view> args);
+// The same over other streams, for tests.
+int RunEval(std::span<const std::string_view> args, std::istream& in, std::ostream& out,
+            std::ostream& error);
 
 }  // namespace levada::cli

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kWrongManifest = 2;
 constexpr size_t kTailLines = 5;
 
+// Sums the counts and, where `to` has none of its own, takes over the latencies.
 void AddCounters(const v1::StageStatus& from, v1::StageStatus* to) {
   to->set_records_in(to->records_in() + from.records_in());
   to->set_bytes_in(to->bytes_in() + from.bytes_in());
@@ -29,6 +30,10 @@ void AddCounters(const v1::StageStatus& from, v1::StageStatus* to) {
   to->set_records_filtered(to->records_filtered() + from.records_filtered());
   to->set_dead_letters(to->dead_letters() + from.dead_letters());
   to->set_errors(to->errors() + from.errors());
+  if (to->uptime_s() > 0 || from.uptime_s() == 0) return;
+  to->set_uptime_s(from.uptime_s());
+  to->set_latency_p50_ms(from.latency_p50_ms());
+  to->set_latency_p99_ms(from.latency_p99_ms());
 }
 
 }  // namespace
@@ -90,9 +95,7 @@ absl::Status RunningStage::Tick() {
 }
 
 absl::Status RunningStage::Ended(const Process::Exit& exit) {
-  AddCounters(latest_, &earlier_);
-  latest_.Clear();
-  answers_ = false;
+  KeepCounters();
   if (draining_) return absl::OkStatus();
   last_end_ = exit.ToString();
   if (exit.code == kWrongManifest) {
@@ -101,6 +104,14 @@ absl::Status RunningStage::Ended(const Process::Exit& exit) {
   }
   start_at_ = Clock::now() + backoff_.Next();
   return absl::OkStatus();
+}
+
+void RunningStage::KeepCounters() {
+  // The last process's latencies say more than those of the ones before it.
+  if (latest_.uptime_s() > 0) earlier_.set_uptime_s(0);
+  AddCounters(latest_, &earlier_);
+  latest_.Clear();
+  answers_ = false;
 }
 
 void RunningStage::AskStatus() {
@@ -125,9 +136,7 @@ bool RunningStage::WaitForEnd(milliseconds timeout) {
   const auto until = Clock::now() + timeout;
   while (process_.running()) {
     if (auto exit = process_.Wait(milliseconds(50))) {
-      AddCounters(latest_, &earlier_);
-      latest_.Clear();
-      answers_ = false;
+      KeepCounters();
       return exit->code == 0;
     }
     AskStatus();

@@ -52,6 +52,7 @@ class RunningStage {
  private:
   absl::Status Spawn();
   absl::Status Ended(const Process::Exit& exit);
+  void KeepCounters();
   void AskStatus();
   // The last lines of the log, for an error message.
   std::string LogTail() const;

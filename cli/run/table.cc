@@ -33,8 +33,8 @@ std::string Count(uint64_t number) {
   return absl::StrFormat("%.2fM", static_cast<double>(number) / 1e6);
 }
 
-std::string Millis(double ms) {
-  if (ms < 0) return "-";
+std::string Millis(const v1::StageStatus& status, double ms) {
+  if (status.uptime_s() == 0 || ms < 0) return "-";
   return ms < 10       ? absl::StrFormat("%.1fms", ms)
          : ms < 10'000 ? absl::StrFormat("%.0fms", ms)
                        : absl::StrFormat("%.0fs", ms / 1e3);
@@ -82,7 +82,7 @@ std::string RenderTable(const Stages& stages, const std::vector<double>& rates, 
             base::FormatBytes(static_cast<int64_t>(total.bytes_out())), rates[i],
             total.dead_letters(), total.errors(),
             total.lag() < 0 || !stages[i]->answers() ? "-" : absl::StrFormat("%d", total.lag()),
-            Millis(total.latency_p50_ms()), Millis(total.latency_p99_ms()), state)));
+            Millis(total, total.latency_p50_ms()), Millis(total, total.latency_p99_ms()), state)));
   }
   return text;
 }

@@ -18,10 +18,9 @@ namespace levada::runtime {
 
 class DeadLetterWriter {
  public:
-  // Larger originals are cut: the topic is created to take 10 MiB.
-  static constexpr size_t kMaxValueBytes = 9 << 20;
-
-  DeadLetterWriter(kafka::Producer* producer, const v1::Pipeline& pipeline, const v1::Stage& stage);
+  // Originals larger than `max_record_bytes` (of the topic: MaxRecordBytes) are cut to it.
+  DeadLetterWriter(kafka::Producer* producer, const v1::Pipeline& pipeline, const v1::Stage& stage,
+                   int64_t max_record_bytes);
 
   // `topic`: where the record came from; a Kafka topic, or a file's path.
   absl::Status Write(std::string_view topic, const Record& record,
@@ -31,6 +30,7 @@ class DeadLetterWriter {
   kafka::Producer* producer_;
   const int topic_;
   const std::string stage_;
+  const size_t max_record_bytes_;
 };
 
 }  // namespace levada::runtime

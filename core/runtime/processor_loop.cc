@@ -18,12 +18,12 @@
 #include "core/base/log.h"
 #include "core/base/strings.h"
 #include "core/base/units.h"
-#include "core/kafka/admin.h"
 #include "core/kafka/consumer.h"
 #include "core/kafka/producer.h"
 #include "core/pipeline/plan.h"
 #include "core/runtime/dead_letters.h"
 #include "core/runtime/latency.h"
+#include "core/runtime/record_limits.h"
 #include "core/runtime/worker.h"
 
 namespace levada::runtime {
@@ -35,9 +35,6 @@ using std::chrono::milliseconds;
 constexpr int kBatchRecords = 2000;
 constexpr size_t kMaxPendingBytes = 8 << 20;
 constexpr milliseconds kIdlePoll{100};
-// Kafka's own default for message.max.bytes, less room for a record's framing.
-constexpr int64_t kDefaultMaxMessageBytes = 1'048'588;
-constexpr int64_t kFramingBytes = 1024;
 
 struct Settings {
   bool exactly_once = true;
@@ -131,7 +128,8 @@ class Session : public kafka::RebalanceListener {
     if (!made.ok()) return made.status();
     producer_ = *std::move(made);
     for (const std::string& topic : processor_.output_topics()) producer_->AddTopic(topic);
-    dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage);
+    dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage,
+                          max_bytes_.back());
     if (settings_.exactly_once) {
       if (absl::Status status = InitTransactions(); !status.ok()) return status;
     }
@@ -352,7 +350,7 @@ class Session : public kafka::RebalanceListener {
   Worker& worker_;
   Processor& processor_;
   const Settings settings_;
-  const std::vector<int64_t>& max_bytes_;
+  const std::vector<int64_t>& max_bytes_;  // of the output topics, then of the dead letters
   ArrivalSampler sampler_;
   std::unique_ptr<kafka::Producer> producer_;
   std::optional<DeadLetterWriter> dead_letters_;
@@ -376,37 +374,18 @@ class Session : public kafka::RebalanceListener {
   absl::Status failed_;
 };
 
-// The largest record that each output topic takes.
-absl::StatusOr<std::vector<int64_t>> MaxBytes(const Worker& worker, const Processor& processor) {
-  auto admin = kafka::Admin::Create(worker.kafka);
-  if (!admin.ok()) return admin.status();
-  const std::vector<std::string>& names = processor.output_topics();
-  auto topics = (*admin)->Describe(names);
-  if (!topics.ok()) return topics.status();
-  std::vector<int64_t> limits;
-  for (const std::string& name : names) {
-    const auto topic = topics->find(name);
-    if (topic == topics->end()) {
-      return absl::NotFoundError(base::StrCat("topic ", name, " does not exist"));
-    }
-    int64_t limit = kDefaultMaxMessageBytes;
-    const auto set = topic->second.config.find("max.message.bytes");
-    if (set != topic->second.config.end()) limit = std::stoll(set->second);
-    limits.push_back(limit - kFramingBytes);
-  }
-  return limits;
-}
-
 }  // namespace
 
 absl::Status RunProcessor(Worker& worker, Processor& processor) {
   const Settings settings = SettingsOf(worker.context.stage);
   base::Backoff backoff(kFirstWait, kLongestWait);
   bool serving = false;
+  std::vector<std::string> topics = processor.output_topics();
+  topics.push_back(pipeline::DeadLetterTopic(worker.context.pipeline));
   absl::Status status;
   while (!worker.control.draining()) {
     worker.control.Beat();
-    absl::StatusOr<std::vector<int64_t>> limits = MaxBytes(worker, processor);
+    absl::StatusOr<std::vector<int64_t>> limits = MaxRecordBytes(worker.kafka, topics);
     status = limits.status();
     if (status.ok() && !std::exchange(serving, true)) status = processor.StartServing();
     if (status.ok()) {

@@ -12,8 +12,10 @@
 #include "core/base/strings.h"
 #include "core/kafka/consumer.h"
 #include "core/kafka/producer.h"
+#include "core/pipeline/plan.h"
 #include "core/runtime/dead_letters.h"
 #include "core/runtime/latency.h"
+#include "core/runtime/record_limits.h"
 #include "core/runtime/worker.h"
 
 namespace levada::runtime {
@@ -107,7 +109,11 @@ class Session : public kafka::RebalanceListener {
     auto made = kafka::Producer::Create(producer, nullptr);
     if (!made.ok()) return made.status();
     producer_ = *std::move(made);
-    dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage);
+    auto limits =
+        MaxRecordBytes(worker_.kafka, {pipeline::DeadLetterTopic(worker_.context.pipeline)});
+    if (!limits.ok()) return limits.status();
+    dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage,
+                          limits->front());
     kafka::Consumer::Options consumer;
     consumer.client = worker_.kafka;
     consumer.group = worker_.group;

@@ -6,7 +6,6 @@
 #include "core/base/strings.h"
 
 namespace levada::runtime {
-
 bool Retriable(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:

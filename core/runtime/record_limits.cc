@@ -1,0 +1,38 @@
+#include "core/runtime/record_limits.h"
+
+#include "absl/strings/numbers.h"
+#include "core/base/strings.h"
+#include "core/kafka/admin.h"
+
+namespace levada::runtime {
+namespace {
+
+// Kafka's own default of max.message.bytes, and room for a record's framing and headers.
+constexpr int64_t kDefaultMaxMessageBytes = 1'048'588;
+constexpr int64_t kFramingBytes = 8192;
+
+}  // namespace
+
+absl::StatusOr<std::vector<int64_t>> MaxRecordBytes(const kafka::ClientConfig& kafka,
+                                                    const std::vector<std::string>& topics) {
+  auto admin = kafka::Admin::Create(kafka);
+  if (!admin.ok()) return admin.status();
+  auto states = (*admin)->Describe(topics);
+  if (!states.ok()) return states.status();
+  std::vector<int64_t> limits;
+  for (const std::string& name : topics) {
+    const auto topic = states->find(name);
+    if (topic == states->end()) {
+      return absl::NotFoundError(base::StrCat("topic ", name, " does not exist"));
+    }
+    int64_t limit = kDefaultMaxMessageBytes;
+    const auto set = topic->second.config.find("max.message.bytes");
+    if (set != topic->second.config.end() && !absl::SimpleAtoi(set->second, &limit)) {
+      return absl::InternalError(base::StrCat("max.message.bytes of ", name, " is ", set->second));
+    }
+    limits.push_back(limit - kFramingBytes);
+  }
+  return limits;
+}
+
+}  // namespace levada::runtime
