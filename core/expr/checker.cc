@@ -36,12 +36,8 @@ std::string DottedName(const Ast* node, const Ast** root) {
 
 class Checker {
  public:
-  Checker(Tree* tree, Env* env, Uses* uses, std::vector<Fault>* faults)
-      : tree_(tree),
-        env_(env),
-        uses_(uses),
-        faults_(faults),
-        strict_(env->mode() == Env::Mode::kStrict) {}
+  Checker(Env* env, Uses* uses, std::vector<Fault>* faults)
+      : env_(env), uses_(uses), faults_(faults), strict_(env->mode() == Env::Mode::kStrict) {}
 
   void Visit(Ast* node) {
     switch (node->kind) {
@@ -381,7 +377,6 @@ class Checker {
   }
   void PopLocals(const Ast* node) { locals_.resize(locals_.size() - node->vars.size()); }
 
-  Tree* tree_;
   Env* env_;
   Uses* uses_;
   std::vector<Fault>* faults_;
@@ -393,7 +388,7 @@ class Checker {
 }  // namespace
 
 void Check(Tree* tree, Env* env, Uses* uses, std::vector<Fault>* faults) {
-  Checker(tree, env, uses, faults).Visit(tree->root);
+  Checker(env, uses, faults).Visit(tree->root);
 }
 
 }  // namespace levada::expr
