@@ -19,7 +19,7 @@
 //   ...
 //   absl::StatusOr<bool> hit = when->Test(activation);
 //
-// The language is CEL: https://github.com/google/cel-spec. See docs/expressions.md for what the
+// The language is CEL: https://github.com/google/cel-spec. See docs/reference/expressions.md for what the
 // manifest adds (bare names, `meta`, widening of numbers).
 //
 // Thread-safety: Compile uses its Env alone; a Program may be evaluated by several threads, each
