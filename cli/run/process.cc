@@ -63,7 +63,7 @@ void Process::Signal(int signal) const {
 }
 
 std::string Process::Exit::ToString() const {
-  return signal != 0 ? base::StrCat("killed by ", strsignal(signal))
+  return signal != 0 ? base::StrCat("killed by SIG", sigabbrev_np(signal))
                      : base::StrCat("ended with code ", code);
 }
 

@@ -44,6 +44,8 @@ class RunningStage {
   v1::StageStatus Total() const;
   bool answers() const { return answers_; }
   bool running() const { return process_.running(); }
+  // It was told to end, and did.
+  bool drained() const { return draining_ && !process_.running(); }
   int restarts() const { return restarts_; }
   // Why it ended the last time; empty if it never did.
   const std::string& last_end() const { return last_end_; }

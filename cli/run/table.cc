@@ -12,7 +12,8 @@ namespace levada::cli {
 namespace {
 
 std::string StateOf(const RunningStage& stage, const v1::StageStatus& status) {
-  if (!stage.running()) return stage.last_end().empty() ? "ended" : stage.last_end();
+  if (stage.drained()) return "ended";
+  if (!stage.running()) return stage.last_end();
   if (!stage.answers()) return "starting";
   switch (status.state()) {
     case v1::StageStatus::RUNNING:

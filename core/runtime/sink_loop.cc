@@ -55,7 +55,8 @@ class Session : public kafka::RebalanceListener {
   void OnAssigned(std::vector<kafka::PartitionOffset>* partitions) override {
     std::vector<Assignment> assignments;
     for (const kafka::PartitionOffset& entry : *partitions) {
-      assignments.push_back({entry.partition, entry.offset, EpochOf(entry), entry.end});
+      assignments.push_back(
+          {entry.partition, entry.offset, EpochOf(entry), entry.begin, entry.end});
     }
     const absl::Status status = sink_.Assign(&assignments);
     if (!status.ok()) {
@@ -200,7 +201,9 @@ class Session : public kafka::RebalanceListener {
     flushing_ = true;
     const auto began = Clock::now();
     refused_.clear();
-    absl::Status status = sink_.Flush(&refused_);
+    // Dead letters of Add first: a sink that keeps offsets of its own does not read them again.
+    absl::Status status = producer_->Flush(std::chrono::seconds(60));
+    if (status.ok()) status = sink_.Flush(&refused_);
     if (status.ok()) status = BuryRefused();
     if (status.ok()) status = producer_->Flush(std::chrono::seconds(60));
     if (status.ok()) status = CommitOffsets();

@@ -100,6 +100,8 @@ struct Assignment {
   // Counts the topic's lives: grows when a topic is created again under the same name (its offsets
   // begin anew). Units of 10 s since 2024-01-01 when the group first read the partition.
   int64_t epoch = 0;
+  // The first offset that retention has left.
+  int64_t begin = 0;
   // Where the partition ends now: a sink whose own offset lies behind it knows that the topic was
   // created again.
   int64_t end = 0;
