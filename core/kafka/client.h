@@ -25,7 +25,8 @@ struct PartitionOffset {
   int32_t partition = 0;
   int64_t offset = -1;
   std::string metadata;  // kept beside a committed offset
-  int64_t end = 0;       // the partition's end when it was assigned
+  int64_t begin = 0;     // the first offset that there still is, when it was assigned
+  int64_t end = 0;       // the partition's end then
 };
 
 struct ClientConfig {

@@ -298,6 +298,7 @@ class ConsumerImpl : public Consumer {
           base::StrCat("reading the ends of ", entry.topic, ": ", rd_kafka_err2str(error)));
       return start;
     }
+    start.begin = low;
     start.end = high;
     if (entry.offset < 0) return start;
     if (entry.offset > high) {
