@@ -49,7 +49,7 @@ class ProducerImpl : public Producer {
         {"queue.buffering.max.messages", "500000"},
         {"queue.buffering.max.kbytes", base::StrCat(options.queue_kbytes)},
         {"partitioner", "murmur2_random"},
-        {"message.max.bytes", "10485760"},
+        {"message.max.bytes", base::StrCat(kMaxRecordBytes + (1 << 20))},
     };
     if (options.transactional_id.empty()) {
       settings["delivery.timeout.ms"] = base::StrCat(options.delivery_timeout.count());

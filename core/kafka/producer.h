@@ -26,6 +26,9 @@ typedef struct rd_kafka_consumer_group_metadata_s rd_kafka_consumer_group_metada
 
 namespace levada::kafka {
 
+// The largest record that a producer takes, whatever the topic allows: it must fit the queue.
+inline constexpr int64_t kMaxRecordBytes = 16 << 20;
+
 struct Outgoing {
   int topic = 0;  // of AddTopic
   std::string_view key;

@@ -1,8 +1,11 @@
 #include "core/runtime/record_limits.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "core/base/strings.h"
 #include "core/kafka/admin.h"
+#include "core/kafka/producer.h"
 
 namespace levada::runtime {
 namespace {
@@ -30,7 +33,7 @@ absl::StatusOr<std::vector<int64_t>> MaxRecordBytes(const kafka::ClientConfig& k
     if (set != topic->second.config.end() && !absl::SimpleAtoi(set->second, &limit)) {
       return absl::InternalError(base::StrCat("max.message.bytes of ", name, " is ", set->second));
     }
-    limits.push_back(limit - kFramingBytes);
+    limits.push_back(std::min(limit, kafka::kMaxRecordBytes) - kFramingBytes);
   }
   return limits;
 }

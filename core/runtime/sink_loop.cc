@@ -106,7 +106,6 @@ class Session : public kafka::RebalanceListener {
   absl::Status Open() {
     kafka::Producer::Options producer;
     producer.client = worker_.kafka;
-    producer.queue_kbytes = 16 << 10;
     auto made = kafka::Producer::Create(producer, nullptr);
     if (!made.ok()) return made.status();
     producer_ = *std::move(made);

@@ -1,0 +1,178 @@
+#include "core/runtime/stage_output.h"
+
+#include <librdkafka/rdkafka.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/base/strings.h"
+#include "core/runtime/latency.h"
+
+namespace levada::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr int kCommitAttempts = 4;
+
+// A transaction call that timed out is to be called again (librdkafka's contract).
+template <typename Call>
+absl::Status CallAgain(const Call& call) {
+  absl::Status status = call();
+  for (int i = 1; i < kCommitAttempts && absl::IsUnavailable(status); ++i) status = call();
+  return status;
+}
+
+}  // namespace
+
+StageOutput::~StageOutput() {
+  if (commit_.valid()) commit_.wait();
+}
+
+absl::Status StageOutput::Open() {
+  kafka::Producer::Options options;
+  options.client = worker_.kafka;
+  if (exactly_once_) {
+    options.transactional_id = base::StrCat(
+        worker_.group, ".",
+        worker_.instance.empty() ? base::StrCat(getpid(), ".", NowMs()) : worker_.instance);
+  }
+  auto producer = kafka::Producer::Create(options, nullptr);
+  if (!producer.ok()) return producer.status();
+  producer_ = *std::move(producer);
+  for (const std::string& topic : topics_) producer_->AddTopic(topic);
+  dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage,
+                        max_bytes_.back());
+  return exactly_once_ ? InitTransactions() : absl::OkStatus();
+}
+
+absl::Status StageOutput::InitTransactions() {
+  const auto deadline = Clock::now() + std::chrono::seconds(30);
+  while (true) {
+    worker_.control.Beat();
+    absl::Status status = producer_->InitTransactions(milliseconds(5000));
+    if (!absl::IsUnavailable(status) || worker_.control.draining() || Clock::now() > deadline) {
+      return status;
+    }
+  }
+}
+
+absl::Status StageOutput::Begin() {
+  if (exactly_once_) {
+    if (absl::Status status = producer_->Begin(); !status.ok()) return status;
+  }
+  open_ = true;
+  opened_at_ = Clock::now();
+  return absl::OkStatus();
+}
+
+absl::Status StageOutput::Produce(const Batch& batch, const OutputBatch& result,
+                                  int64_t arrival_ms) {
+  if (!open_) {
+    if (absl::Status status = Begin(); !status.ok()) return status;
+  }
+  for (const OutputRecord& record : result.records()) {
+    if (absl::Status status = ProduceOne(batch, result, record); !status.ok()) return status;
+  }
+  for (const DeadLetter& dead : result.dead_letters()) {
+    if (absl::Status status = Bury(batch, dead.source, dead.error); !status.ok()) return status;
+  }
+  for (const Record& record : batch.records()) {
+    tally_.offsets[record.partition] = record.offset + 1;
+  }
+  if (arrival_ms >= 0) tally_.arrivals.emplace_back(arrival_ms, batch.size());
+  return absl::OkStatus();
+}
+
+absl::Status StageOutput::ProduceOne(const Batch& batch, const OutputBatch& result,
+                                     const OutputRecord& record) {
+  kafka::Outgoing out;
+  out.topic = record.topic;
+  out.key = record.key;
+  out.has_key = record.has_key;
+  out.value = result.Value(record);
+  out.has_value = record.has_value;
+  out.timestamp_ms = record.timestamp_ms;
+  const auto size = static_cast<int64_t>(out.value.size() + out.key.size());
+  if (size > max_bytes_[record.topic]) {
+    return Bury(batch, record.source,
+                base::StrCat("the result has ", size, " bytes; topic ", topics_[record.topic],
+                             " takes ", max_bytes_[record.topic], " (max.message.bytes)"));
+  }
+  headers_.clear();
+  if (record.source >= 0) batch.ReadHeaders(batch[record.source], &headers_);
+  out.headers = headers_;
+  ++tally_.records;
+  tally_.bytes += size;
+  return producer_->Produce(out);
+}
+
+absl::Status StageOutput::Bury(const Batch& batch, int32_t source, std::string_view error) {
+  headers_.clear();
+  batch.ReadHeaders(batch[source], &headers_);
+  ++tally_.dead_letters;
+  return dead_letters_->Write(batch.topic(), batch[source], headers_, error);
+}
+
+absl::Status StageOutput::StartCommit(kafka::Consumer& consumer) {
+  open_ = false;
+  committing_ = std::exchange(tally_, Tally());
+  commit_started_ = Clock::now();
+  std::vector<kafka::PartitionOffset> offsets;
+  for (const auto& [partition, offset] : committing_.offsets) {
+    offsets.push_back({partition, offset, ""});
+  }
+  if (!exactly_once_) return CommitPlainly(consumer, offsets);
+  commit_ = std::async(std::launch::async,
+                       [this, offsets = std::move(offsets), group = consumer.GroupMetadata()] {
+                         return CommitTransaction(offsets, group);
+                       });
+  return absl::OkStatus();
+}
+
+absl::Status StageOutput::CommitPlainly(kafka::Consumer& consumer,
+                                        const std::vector<kafka::PartitionOffset>& offsets) {
+  absl::Status status = producer_->Flush(std::chrono::seconds(60));
+  if (status.ok()) status = consumer.Commit(offsets);
+  if (status.ok()) Committed();
+  return status;
+}
+
+absl::Status StageOutput::CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
+                                            rd_kafka_consumer_group_metadata_t* group) {
+  absl::Status status =
+      CallAgain([&] { return producer_->SendOffsets(worker_.input, offsets, group); });
+  rd_kafka_consumer_group_metadata_destroy(group);
+  return status.ok() ? CallAgain([&] { return producer_->Commit(); }) : status;
+}
+
+absl::Status StageOutput::TakeCommit(bool wait) {
+  if (!commit_.valid()) return absl::OkStatus();
+  if (!wait && commit_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    return absl::OkStatus();
+  }
+  absl::Status status = commit_.get();
+  if (status.ok()) Committed();
+  return status;
+}
+
+void StageOutput::Committed() {
+  worker_.metrics.Commit(
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - commit_started_));
+  worker_.metrics.Out(committing_.records, committing_.bytes);
+  if (committing_.dead_letters > 0) worker_.metrics.DeadLetters(committing_.dead_letters);
+  const int64_t now = NowMs();
+  for (const auto& [arrival, records] : committing_.arrivals) {
+    worker_.metrics.Latency(milliseconds(std::max<int64_t>(0, now - arrival)), records);
+  }
+  committing_ = Tally();
+}
+
+void StageOutput::Abort() {
+  if (commit_.valid()) commit_.wait();
+  // Fenced or fatal errors: the broker aborts it, or has done so.
+  if (exactly_once_ && producer_ != nullptr) producer_->Abort().IgnoreError();
+}
+
+}  // namespace levada::runtime
