@@ -5,6 +5,7 @@
 # They are built with clang, AddressSanitizer and UndefinedBehaviorSanitizer. Inputs worth keeping
 # gather in .cache/fuzz/NAME; an input that crashes is written to .run/fuzz/NAME/ and its path printed:
 #   build/fuzz/bin/NAME .run/fuzz/NAME/crash-…     runs that one again
+# A fuzzer begins with the inputs in the folders that NAME.seeds beside it lists, if there is one.
 source "$(dirname "$0")/lib/common.sh"
 
 seconds=60
@@ -41,8 +42,12 @@ scripts/build.sh fuzz "${names[@]}"
 for name in "${names[@]}"; do
   step "$name, $seconds s"
   mkdir -p ".cache/fuzz/$name" "$RUN/fuzz/$name"
+  seeds=()
+  for list in core/*/"$name.seeds" services/*/"$name.seeds"; do
+    [[ ! -f $list ]] || mapfile -t seeds <"$list"
+  done
   "$build/bin/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="$RUN/fuzz/$name/" ".cache/fuzz/$name" 2>"$RUN/fuzz/$name/log" || {
+    -artifact_prefix="$RUN/fuzz/$name/" ".cache/fuzz/$name" "${seeds[@]}" 2>"$RUN/fuzz/$name/log" || {
     tail -n 40 "$RUN/fuzz/$name/log" >&2
     die "$name found a fault"
   }

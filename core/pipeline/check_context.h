@@ -18,7 +18,7 @@ struct CheckContext {
   const SourceMap& source;
   Problems* problems;
 
-  // At a value, or at the key where the value is not what is wrong.
+  // At the value of `path`, or of what holds it.
   void Error(std::string_view path, std::string message, std::string hint = "") const {
     problems->Add(source.At(path, std::move(message), std::move(hint)));
   }

@@ -2,7 +2,6 @@
 #include <map>
 #include <set>
 
-#include "absl/strings/str_replace.h"
 #include "core/base/strings.h"
 #include "core/pipeline/check_context.h"
 #include "core/pipeline/format.h"

@@ -3,10 +3,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <vector>
+#include <cmath>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -153,17 +152,7 @@ std::string DurationProblem(const v1::FieldRules& rules, std::string_view text) 
   if (!duration.ok()) {
     return base::StrCat("expected a duration such as 500ms, 30s, 1h30m or 7d, got ", Quote(text));
   }
-  const auto seconds = std::chrono::duration<double>(*duration).count();
-  const auto format = [](double bound) {
-    return base::FormatDuration(std::chrono::milliseconds(static_cast<int64_t>(bound * 1000)));
-  };
-  if (rules.has_min() && seconds < rules.min()) {
-    return base::StrCat("expected at least ", format(rules.min()), ", got ", Quote(text));
-  }
-  if (rules.has_max() && seconds > rules.max()) {
-    return base::StrCat("expected at most ", format(rules.max()), ", got ", Quote(text));
-  }
-  return "";
+  return RangeProblem(rules, std::chrono::duration<double>(*duration).count(), Quote(text));
 }
 
 std::string BytesProblem(const v1::FieldRules& rules, std::string_view text) {
@@ -171,15 +160,7 @@ std::string BytesProblem(const v1::FieldRules& rules, std::string_view text) {
   if (!bytes.ok()) {
     return base::StrCat("expected a size such as 512, 64Ki, 128Mi or 1Gi, got ", Quote(text));
   }
-  const auto value = static_cast<double>(*bytes);
-  const auto format = [](double bound) { return base::FormatBytes(static_cast<int64_t>(bound)); };
-  if (rules.has_min() && value < rules.min()) {
-    return base::StrCat("expected at least ", format(rules.min()), ", got ", Quote(text));
-  }
-  if (rules.has_max() && value > rules.max()) {
-    return base::StrCat("expected at most ", format(rules.max()), ", got ", Quote(text));
-  }
-  return "";
+  return RangeProblem(rules, static_cast<double>(*bytes), Quote(text));
 }
 
 bool Matches(v1::Format format, std::string_view text) {
@@ -210,6 +191,26 @@ bool Matches(v1::Format format, std::string_view text) {
 }
 
 }  // namespace
+
+std::string FormatBound(const v1::FieldRules& rules, double bound) {
+  if (rules.format() == v1::DURATION) {
+    return base::FormatDuration(std::chrono::milliseconds(std::llround(bound * 1000)));
+  }
+  if (rules.format() == v1::BYTES) return base::FormatBytes(std::llround(bound));
+  return absl::StrFormat("%.15g", bound);
+}
+
+std::string RangeProblem(const v1::FieldRules& rules, double value, std::string_view got) {
+  const bool below = rules.has_min() && value < rules.min();
+  const bool above = rules.has_max() && value > rules.max();
+  if (!below && !above) return "";
+  if (rules.has_min() && rules.has_max()) {
+    return base::StrCat("expected ", FormatBound(rules, rules.min()), " to ",
+                        FormatBound(rules, rules.max()), ", got ", got);
+  }
+  return below ? base::StrCat("expected at least ", FormatBound(rules, rules.min()), ", got ", got)
+               : base::StrCat("expected at most ", FormatBound(rules, rules.max()), ", got ", got);
+}
 
 std::string_view FormatName(v1::Format format) {
   switch (format) {

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_format.h"
 #include "core/base/strings.h"
 #include "core/base/suggest.h"
 #include "core/pipeline/format.h"
@@ -69,21 +68,6 @@ bool IsDecimal(std::string_view text) {
   return text.size() == 1 || text.front() != '0';
 }
 
-std::string RangeProblem(const v1::FieldRules& rules, double value, std::string_view text) {
-  const auto number = [](double bound) { return absl::StrFormat("%.17g", bound); };
-  if (rules.has_min() && rules.has_max() && (value < rules.min() || value > rules.max())) {
-    return base::StrCat("expected ", number(rules.min()), " to ", number(rules.max()), ", got ",
-                        text);
-  }
-  if (rules.has_min() && value < rules.min()) {
-    return base::StrCat("expected at least ", number(rules.min()), ", got ", text);
-  }
-  if (rules.has_max() && value > rules.max()) {
-    return base::StrCat("expected at most ", number(rules.max()), ", got ", text);
-  }
-  return "";
-}
-
 }  // namespace
 
 void Reader::Fail(const YamlNode& node, const std::string& path, std::string message,
@@ -93,13 +77,17 @@ void Reader::Fail(const YamlNode& node, const std::string& path, std::string mes
   source_->MarkBroken(path);
 }
 
-bool Reader::CheckKey(const YamlNode& key, const std::string& path) {
+bool Reader::CheckKey(const YamlNode& key, const std::string& path, std::set<std::string>* seen) {
   if (key.kind != YamlNode::Kind::kScalar) {
     Fail(key, path, Got("text as a key", key));
     return false;
   }
   if (TypeOf(key) != ScalarType::kText) {
     Fail(key, path, Got("text as a key", key), base::StrCat("quote it: \"", key.text, "\""));
+    return false;
+  }
+  if (!seen->insert(key.text).second) {
+    Fail(key, Join(path, key.text), base::StrCat(Quote(key.text), " stands here twice"));
     return false;
   }
   return true;
@@ -116,12 +104,8 @@ void Reader::ReadMessage(const YamlNode& node, const std::string& path, Message*
   std::set<std::string> seen;
   for (const auto& [key, value] : node.entries) {
     if (problems_->Full()) return;
-    if (!CheckKey(key, path)) continue;
+    if (!CheckKey(key, path, &seen)) continue;
     const std::string child = Join(path, key.text);
-    if (!seen.insert(key.text).second) {
-      Fail(key, child, base::StrCat(Quote(key.text), " stands here twice"));
-      continue;
-    }
     if (AddedByServer(type, key.text)) continue;
     const FieldDescriptor* field = FindKey(type, key.text);
     if (field == nullptr) {
@@ -183,12 +167,8 @@ void Reader::ReadMap(const YamlNode& node, const std::string& path, const FieldD
   std::set<std::string> seen;
   for (const auto& [key, value] : node.entries) {
     if (problems_->Full()) return;
-    if (!CheckKey(key, path)) continue;
+    if (!CheckKey(key, path, &seen)) continue;
     const std::string child = Join(path, key.text);
-    if (!seen.insert(key.text).second) {
-      Fail(key, child, base::StrCat(Quote(key.text), " stands here twice"));
-      continue;
-    }
     source_->Set(child, value.span, key.span);
     const std::string problem = FormatProblem(rules, rules.key_format(), key.text);
     if (!problem.empty()) Fail(key, child, problem);

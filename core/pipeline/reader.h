@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "core/pipeline/problem.h"
@@ -43,7 +44,8 @@ class Reader {
   // True where `node` is text, within the field's bounds or not; a problem otherwise.
   bool CheckText(const YamlNode& node, const std::string& path,
                  const google::protobuf::FieldDescriptor& field);
-  bool CheckKey(const YamlNode& key, const std::string& path);
+  // True where `key` is text and not among those `seen`.
+  bool CheckKey(const YamlNode& key, const std::string& path, std::set<std::string>* seen);
   void Fail(const YamlNode& node, const std::string& path, std::string message,
             std::string hint = "");
 

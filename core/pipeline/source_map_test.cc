@@ -14,7 +14,7 @@ std::string Place(std::string_view text, std::string_view what) {
   Problems problems;
   const std::vector<YamlNode> documents = ParseYaml(source, &problems);
   EXPECT_EQ(problems.ToText(), "");
-  const YamlNode& value = documents.at(0).entries.at(0).second;
+  const YamlNode& value = documents.at(0).entries.at(0).value;
   SourceMap map;
   map.Set("x", value.span, value.span);
   const size_t offset = value.text.find(what);

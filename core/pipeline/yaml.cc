@@ -191,9 +191,9 @@ class Parser {
       if (!Next(&key)) return false;
       if (key->type == YAML_MAPPING_END_EVENT) break;
       auto& entry = node->entries.emplace_back();
-      if (!ReadNode(key, depth + 1, &entry.first)) return false;
-      if (!Next(&value) || !ReadNode(value, depth + 1, &entry.second)) return false;
-      merges = merges || IsMerge(entry.first);
+      if (!ReadNode(key, depth + 1, &entry.key)) return false;
+      if (!Next(&value) || !ReadNode(value, depth + 1, &entry.value)) return false;
+      merges = merges || IsMerge(entry.key);
     }
     if (merges && !Merge(node)) return false;
     Anchor(event->data.mapping_start.anchor, *node);
@@ -221,27 +221,27 @@ class Parser {
 
   // `<<: *defaults` brings in the entries that the mapping does not have itself.
   bool Merge(YamlNode* node) {
-    std::vector<YamlNode::Entry> own;
+    std::vector<YamlEntry> own;
     std::vector<YamlNode> merged;
-    for (YamlNode::Entry& entry : node->entries) {
-      if (!IsMerge(entry.first)) {
+    for (YamlEntry& entry : node->entries) {
+      if (!IsMerge(entry.key)) {
         own.push_back(std::move(entry));
         continue;
       }
-      if (entry.second.kind == YamlNode::Kind::kSequence) {
-        for (YamlNode& item : entry.second.items) merged.push_back(std::move(item));
+      if (entry.value.kind == YamlNode::Kind::kSequence) {
+        for (YamlNode& item : entry.value.items) merged.push_back(std::move(item));
       } else {
-        merged.push_back(std::move(entry.second));
+        merged.push_back(std::move(entry.value));
       }
     }
     std::set<std::string> names;
-    for (const YamlNode::Entry& entry : own) names.insert(entry.first.text);
+    for (const YamlEntry& entry : own) names.insert(entry.key.text);
     for (YamlNode& map : merged) {
       if (map.kind != YamlNode::Kind::kMapping) {
         return Fail(map.span.begin, "`<<` takes a map, or a list of maps");
       }
-      for (YamlNode::Entry& entry : map.entries) {
-        if (names.insert(entry.first.text).second) own.push_back(std::move(entry));
+      for (YamlEntry& entry : map.entries) {
+        if (names.insert(entry.key.text).second) own.push_back(std::move(entry));
       }
     }
     node->entries = std::move(own);

@@ -3,7 +3,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/pipeline/problem.h"
@@ -24,16 +23,22 @@ namespace levada::pipeline {
 inline constexpr int kMaxYamlDepth = 64;
 inline constexpr size_t kMaxYamlNodes = 200'000;  // after aliases are expanded
 
+struct YamlEntry;
+
 struct YamlNode {
   enum class Kind { kScalar, kSequence, kMapping };
-  using Entry = std::pair<YamlNode, YamlNode>;
 
   Kind kind = Kind::kScalar;
   SourceSpan span;
-  std::string text;             // of a scalar, decoded
-  bool text_tag = false;        // `!!str`: text whatever it looks like
-  std::vector<YamlNode> items;  // of a sequence
-  std::vector<Entry> entries;   // of a mapping, as written; merge keys are expanded
+  std::string text;                // of a scalar, decoded
+  bool text_tag = false;           // `!!str`: text whatever it looks like
+  std::vector<YamlNode> items;     // of a sequence
+  std::vector<YamlEntry> entries;  // of a mapping, as written; merge keys are expanded
+};
+
+struct YamlEntry {
+  YamlNode key;
+  YamlNode value;
 };
 
 // What YAML 1.1, as the API server reads it, makes of a scalar.

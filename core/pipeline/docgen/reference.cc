@@ -2,11 +2,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/strings.h"
-#include "core/base/units.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -82,24 +80,15 @@ std::string TypeOfField(const FieldDescriptor& field) {
   return field.is_repeated() ? "list of " + ElementType(field) : ElementType(field);
 }
 
-// A bound as one writes a value of the field.
-std::string Bound(const v1::FieldRules& rules, double bound) {
-  if (rules.format() == v1::DURATION) {
-    return base::FormatDuration(std::chrono::milliseconds(static_cast<int64_t>(bound * 1000)));
-  }
-  if (rules.format() == v1::BYTES) return base::FormatBytes(static_cast<int64_t>(bound));
-  return absl::StrFormat("%.15g", bound);
-}
-
 std::string Limits(const FieldDescriptor& field) {
   const v1::FieldRules& rules = RulesOf(field);
   std::vector<std::string> limits;
   if (rules.has_min() && rules.has_max()) {
-    limits.push_back(Bound(rules, rules.min()) + " to " + Bound(rules, rules.max()));
+    limits.push_back(FormatBound(rules, rules.min()) + " to " + FormatBound(rules, rules.max()));
   } else if (rules.has_min()) {
-    limits.push_back("at least " + Bound(rules, rules.min()));
+    limits.push_back("at least " + FormatBound(rules, rules.min()));
   } else if (rules.has_max()) {
-    limits.push_back("at most " + Bound(rules, rules.max()));
+    limits.push_back("at most " + FormatBound(rules, rules.max()));
   }
   if (rules.max_length() > 0) {
     limits.push_back(base::StrCat("at most ", rules.max_length(), " characters"));
