@@ -5,10 +5,6 @@
 // Names of the Kafka headers that Levada writes.
 namespace levada {
 
-// When the event came into Levada: decimal milliseconds since 1970. Only where the record's own
-// timestamp is the event's time.
-inline constexpr std::string_view kIngestedHeader = "levada-ingested";
-
 // On dead letters, beside the original's own headers:
 inline constexpr std::string_view kErrorHeader = "levada-error";          // one sentence
 inline constexpr std::string_view kStageHeader = "levada-stage";          // pipeline/stage

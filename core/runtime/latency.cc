@@ -1,22 +1,11 @@
 #include "core/runtime/latency.h"
 
-#include "absl/strings/numbers.h"
-#include "core/base/strings.h"
-#include "core/record/headers.h"
+#include <chrono>
 
 namespace levada::runtime {
 
-int64_t ArrivalSampler::Arrival(const Batch& batch) {
-  if (batch.empty()) return -1;
-  const Record& record = batch[0];
-  headers_.clear();
-  batch.ReadHeaders(record, &headers_);
-  for (const Header& header : headers_) {
-    int64_t arrival = -1;
-    if (header.name == kIngestedHeader && absl::SimpleAtoi(base::AbslView(header.value), &arrival))
-      return arrival;
-  }
-  return event_time_ ? -1 : record.timestamp_ms;
+int64_t ArrivalMs(const Batch& batch) {
+  return batch.empty() || batch[0].timestamp_ms <= 0 ? -1 : batch[0].timestamp_ms;
 }
 
 int64_t NowMs() {

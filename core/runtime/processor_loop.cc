@@ -56,8 +56,7 @@ class Session : public kafka::RebalanceListener {
       : worker_(worker),
         processor_(processor),
         settings_(settings),
-        output_(worker, processor.output_topics(), max_bytes, settings.exactly_once),
-        sampler_(HasEventTime(worker)) {}
+        output_(worker, processor.output_topics(), max_bytes, settings.exactly_once) {}
 
   // Runs until drained (OK) or something fails.
   absl::Status Run() {
@@ -93,11 +92,6 @@ class Session : public kafka::RebalanceListener {
   }
 
  private:
-  static bool HasEventTime(const Worker& worker) {
-    const v1::Topic* topic = worker.context.FindTopic(worker.input);
-    return topic != nullptr && !topic->timestamp().empty();
-  }
-
   absl::Status Open() {
     if (absl::Status status = output_.Open(); !status.ok()) return status;
     kafka::Consumer::Options options;
@@ -146,7 +140,7 @@ class Session : public kafka::RebalanceListener {
     absl::Status status = processor_.Process(batch, &work.output);
     if (!status.ok()) return status;
     worker_.metrics.Filtered(work.output.filtered);
-    work.arrival_ms = sampler_.Arrival(batch);
+    work.arrival_ms = ArrivalMs(batch);
     work.batch = std::move(batch);
     pending_bytes_ += work.output.buffer().size();
     pending_.push_back(std::move(work));
@@ -197,7 +191,6 @@ class Session : public kafka::RebalanceListener {
   Processor& processor_;
   const Settings settings_;
   StageOutput output_;
-  ArrivalSampler sampler_;
   std::unique_ptr<kafka::Consumer> consumer_;
 
   std::deque<Work> pending_;

@@ -34,7 +34,7 @@ constexpr std::chrono::seconds kDrainLimit{20};
 class Session : public kafka::RebalanceListener {
  public:
   Session(Worker& worker, Sink& sink, std::map<int32_t, int64_t>* epochs)
-      : worker_(worker), sink_(sink), epochs_(*epochs), sampler_(HasEventTime(worker)) {}
+      : worker_(worker), sink_(sink), epochs_(*epochs) {}
 
   absl::Status Run() {
     absl::Status status = Open();
@@ -98,11 +98,6 @@ class Session : public kafka::RebalanceListener {
   }
 
  private:
-  static bool HasEventTime(const Worker& worker) {
-    const v1::Topic* topic = worker.context.FindTopic(worker.input);
-    return topic != nullptr && !topic->timestamp().empty();
-  }
-
   absl::Status Open() {
     kafka::Producer::Options producer;
     producer.client = worker_.kafka;
@@ -173,7 +168,7 @@ class Session : public kafka::RebalanceListener {
     unflushed_.dead_letters += rejected_here_.size();
     unflushed_.records += batch.size() - rejected_here_.size();
     unflushed_.bytes += batch.bytes();
-    if (const int64_t arrival = sampler_.Arrival(batch); arrival >= 0) {
+    if (const int64_t arrival = ArrivalMs(batch); arrival >= 0) {
       unflushed_.arrivals.emplace_back(arrival, batch.size());
     }
     for (const Record& record : batch.records()) {
@@ -291,7 +286,6 @@ class Session : public kafka::RebalanceListener {
   Worker& worker_;
   Sink& sink_;
   std::map<int32_t, int64_t>& epochs_;
-  ArrivalSampler sampler_;
   std::unique_ptr<kafka::Producer> producer_;
   std::optional<DeadLetterWriter> dead_letters_;
   std::unique_ptr<kafka::Consumer> consumer_;

@@ -66,14 +66,8 @@ absl::Status FileLog::Begin() {
 
 absl::Status FileLog::Write(const Event& event) {
   if (absl::Status status = Begin(); !status.ok()) return status;
-  kafka::Outgoing record{.topic = topic_,
-                         .key = event.key,
-                         .has_key = event.has_key,
-                         .value = event.bytes,
-                         .timestamp_ms = event.timestamp_ms};
-  const std::string now = base::StrCat(base::NowMicros() / 1000);
-  const Header ingested{kIngestedHeader, now};
-  if (event.timestamp_ms != 0) record.headers = {&ingested, 1};
+  const kafka::Outgoing record{
+      .topic = topic_, .key = event.key, .has_key = event.has_key, .value = event.bytes};
   ++records_;
   bytes_ += event.bytes.size();
   return producer_->Produce(record);

@@ -183,19 +183,15 @@ void Intake::Send(const std::vector<Event>& events, std::unique_ptr<Pending> own
   }
   Pending* const pending = owned.release();  // Finish takes it back
   pending->left += events.size();
-  const std::string now = base::StrCat(base::NowMicros() / 1000);
-  const Header ingested{kIngestedHeader, now};
   size_t failed = 0;
   uint64_t bytes = 0;
   for (size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
-    kafka::Outgoing record{.topic = topic_,
-                           .key = event.key,
-                           .has_key = event.has_key,
-                           .value = event.bytes,
-                           .timestamp_ms = event.timestamp_ms,
-                           .opaque = &pending->slots[i]};
-    if (event.timestamp_ms != 0) record.headers = {&ingested, 1};
+    const kafka::Outgoing record{.topic = topic_,
+                                 .key = event.key,
+                                 .has_key = event.has_key,
+                                 .value = event.bytes,
+                                 .opaque = &pending->slots[i]};
     const absl::Status status = producer_->Produce(record, kNoWait);
     bytes += event.bytes.size();
     if (status.ok()) continue;

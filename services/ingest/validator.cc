@@ -180,7 +180,7 @@ bool Validator::Check(std::string_view bytes, Scratch* scratch, Event* event, Fa
   *event = Event{.bytes = bytes};
   fault->reason = Fault::Reason::kSchema;
   return CheckFields(*scratch, &fault->text) && (!closed_ || CheckClosed(bytes, &fault->text)) &&
-         TakeKey(scratch, event, &fault->text) && TakeTimestamp(*scratch, event, &fault->text);
+         TakeKey(scratch, event, &fault->text) && CheckTimestamp(*scratch, &fault->text);
 }
 
 bool Validator::CheckFields(const Scratch& scratch, std::string* error) const {
@@ -233,7 +233,7 @@ bool Validator::TakeKey(Scratch* scratch, Event* event, std::string* error) cons
   return true;
 }
 
-bool Validator::TakeTimestamp(const Scratch& scratch, Event* event, std::string* error) const {
+bool Validator::CheckTimestamp(const Scratch& scratch, std::string* error) const {
   if (timestamp_slot_ < 0) return true;
   const json::Value& value = scratch.slots_[timestamp_slot_];
   if (IsMissing(value)) return true;
@@ -243,11 +243,6 @@ bool Validator::TakeTimestamp(const Scratch& scratch, Event* event, std::string*
     *error = base::StrCat("the time field '", name, "': ", base::View(micros.status().message()));
     return false;
   }
-  if (*micros < 1000) {  // Kafka's timestamps begin in 1970, and 0 means none here
-    *error = base::StrCat("the time field '", name, "' lies before 1970: ", Shown(value));
-    return false;
-  }
-  event->timestamp_ms = *micros / 1000;
   return true;
 }
 

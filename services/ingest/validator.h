@@ -28,7 +28,6 @@ struct Event {
   std::string_view bytes;  // as they came
   std::string_view key;    // in the event's bytes or the scratch's arena
   bool has_key = false;
-  int64_t timestamp_ms = 0;  // 0: the event names none
 };
 
 // Why bytes are no event of the topic.
@@ -59,7 +58,6 @@ class Validator {
   bool Check(std::string_view bytes, Scratch* scratch, Event* event, Fault* fault) const;
 
   // Whether the topic names a field for its events' time.
-  bool has_timestamp() const { return timestamp_slot_ >= 0; }
   size_t max_event_bytes() const { return max_event_bytes_; }
 
  private:
@@ -72,7 +70,7 @@ class Validator {
   bool CheckFields(const Scratch& scratch, std::string* error) const;
   bool CheckClosed(std::string_view bytes, std::string* error) const;
   bool TakeKey(Scratch* scratch, Event* event, std::string* error) const;
-  bool TakeTimestamp(const Scratch& scratch, Event* event, std::string* error) const;
+  bool CheckTimestamp(const Scratch& scratch, std::string* error) const;
 
   const size_t max_event_bytes_;
   json::FieldSet fields_;

@@ -32,8 +32,7 @@ def test_events_are_in_kafka_as_they_came(make_stage):
     record = stage.records()[0]
     assert record.value == one.encode()
     assert record.key == b"a"
-    assert record.timestamp_ms == 1709296496789
-    assert abs(float(record.header("levada-ingested")) / 1000 - before) < 10
+    assert abs(record.timestamp_ms / 1000 - before) < 10  # when it came, not the event's own time
     assert (record.partition, record.offset) == (result["partition"], result["offset"])
 
 
