@@ -100,10 +100,9 @@ absl::StatusOr<rd_kafka_conf_t*> MakeConf(const ClientConfig& config,
 
 absl::Status ToStatus(int code, std::string_view what) {
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();  // once a record: no text made
   const std::string text = base::StrCat(what, ": ", rd_kafka_err2str(error));
   switch (error) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-      return absl::OkStatus();
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:

@@ -31,23 +31,6 @@ Status StatusOf(const Outcome& outcome) {
   return {StatusCode::INTERNAL, "unknown outcome"};
 }
 
-std::string_view CodeName(StatusCode code) {
-  switch (code) {
-    case StatusCode::OK:
-      return "OK";
-    case StatusCode::INVALID_ARGUMENT:
-      return "INVALID_ARGUMENT";
-    case StatusCode::RESOURCE_EXHAUSTED:
-      return "RESOURCE_EXHAUSTED";
-    case StatusCode::UNAVAILABLE:
-      return "UNAVAILABLE";
-    case StatusCode::FAILED_PRECONDITION:
-      return "FAILED_PRECONDITION";
-    default:
-      return "INTERNAL";
-  }
-}
-
 void Fill(std::vector<EventResult>& results, v1::PublishResponse* response) {
   response->mutable_results()->Reserve(static_cast<int>(results.size()));
   for (EventResult& result : results) {
@@ -84,7 +67,7 @@ void PublishGrpc(Intake& intake, Probe& probe, const GrpcLimits& limits,
                  std::function<void(const Status&, std::chrono::seconds)> done) {
   auto answer = [&probe, begun = Clock::now(), done = std::move(done)](
                     const Status& status, std::chrono::seconds retry_after) {
-    probe.Answered("grpc", CodeName(status.error_code()), Clock::now() - begun);
+    probe.Answered(Probe::Transport::kGrpc, status.error_code(), Clock::now() - begun);
     done(status, retry_after);
   };
   if (const Status status = CheckRequest(request, limits); !status.ok()) {

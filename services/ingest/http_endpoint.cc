@@ -84,7 +84,7 @@ class Endpoint final : public HttpEndpoint {
     // std::function wants to be copyable, a Responder is not.
     auto shared = std::make_shared<http::Responder>(std::move(responder));
     const auto answer = [this, begun, shared](ServerResponse response) {
-      probe_.Answered("http", base::StrCat(response.status), Clock::now() - begun);
+      probe_.Answered(Probe::Transport::kHttp, response.status, Clock::now() - begun);
       shared->Send(std::move(response));
     };
     Body body;

@@ -5,6 +5,10 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+
 namespace levada::ingest {
 namespace {
 
@@ -13,13 +17,37 @@ using Labels = std::map<std::string, std::string>;
 const prometheus::Histogram::BucketBoundaries kSeconds = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 
+// The metrics of one transport. Looking a counter up by its labels costs more than all else that is
+// done for a request, so each is looked up once.
+struct PerTransport {
+  static constexpr int kStatuses = 600;
+
+  PerTransport(const char* name, prometheus::Family<prometheus::Histogram>& histograms)
+      : name(name), seconds(histograms.Add({{"transport", name}}, kSeconds)) {}
+
+  prometheus::Counter& Requests(int status, prometheus::Family<prometheus::Counter>& family) {
+    std::atomic<prometheus::Counter*>& known = counters[std::clamp(status, 0, kStatuses - 1)];
+    prometheus::Counter* counter = known.load(std::memory_order_relaxed);
+    if (counter == nullptr) {
+      // Two threads at once get the same one.
+      counter = &family.Add({{"transport", name}, {"status", std::to_string(status)}});
+      known.store(counter, std::memory_order_relaxed);
+    }
+    return *counter;
+  }
+
+  const std::string name;
+  prometheus::Histogram& seconds;
+  std::array<std::atomic<prometheus::Counter*>, kStatuses> counters{};
+};
+
 }  // namespace
 
 struct Probe::Families {
   Families(prometheus::Registry& registry, const Labels& labels)
       : requests(prometheus::BuildCounter()
                      .Name("levada_ingest_requests_total")
-                     .Help("Requests answered, by transport and status.")
+                     .Help("Requests answered, by transport and status (of gRPC: its number).")
                      .Labels(labels)
                      .Register(registry)),
         seconds(prometheus::BuildHistogram()
@@ -27,6 +55,8 @@ struct Probe::Families {
                     .Help("Time from a request's last byte to its answer.")
                     .Labels(labels)
                     .Register(registry)),
+        http("http", seconds),
+        grpc("grpc", seconds),
         events(prometheus::BuildCounter()
                    .Name("levada_ingest_events_total")
                    .Help("Events by what became of them.")
@@ -58,6 +88,8 @@ struct Probe::Families {
 
   prometheus::Family<prometheus::Counter>& requests;
   prometheus::Family<prometheus::Histogram>& seconds;
+  PerTransport http;
+  PerTransport grpc;
   prometheus::Family<prometheus::Counter>& events;
   prometheus::Counter& accepted;
   prometheus::Counter& too_large;
@@ -74,12 +106,10 @@ Probe::Probe(prometheus::Registry& registry, const Labels& labels)
 
 Probe::~Probe() = default;
 
-void Probe::Answered(std::string_view transport, std::string_view status,
-                     std::chrono::steady_clock::duration took) {
-  const std::string name(transport);
-  families_->requests.Add({{"transport", name}, {"status", std::string(status)}}).Increment();
-  families_->seconds.Add({{"transport", name}}, kSeconds)
-      .Observe(std::chrono::duration<double>(took).count());
+void Probe::Answered(Transport transport, int status, std::chrono::steady_clock::duration took) {
+  PerTransport& per = transport == Transport::kHttp ? families_->http : families_->grpc;
+  per.Requests(status, families_->requests).Increment();
+  per.seconds.Observe(std::chrono::duration<double>(took).count());
 }
 
 void Probe::Accepted(size_t events) { families_->accepted.Increment(static_cast<double>(events)); }

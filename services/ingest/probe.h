@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "services/ingest/validator.h"
 
@@ -23,10 +22,9 @@ class Probe {
   Probe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
   ~Probe();
 
-  // A request was answered. `transport`: "http" or "grpc"; `status`: the HTTP status or the gRPC
-  // code's name.
-  void Answered(std::string_view transport, std::string_view status,
-                std::chrono::steady_clock::duration took);
+  enum class Transport { kHttp, kGrpc };
+  // A request was answered. `status`: of HTTP, or the number of gRPC's code.
+  void Answered(Transport transport, int status, std::chrono::steady_clock::duration took);
   void Accepted(size_t events);
   void Invalid(Fault::Reason reason, size_t events);
   void Unavailable(size_t events);
