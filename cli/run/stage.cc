@@ -1,5 +1,6 @@
 #include "cli/run/stage.h"
 
+#include <google/protobuf/util/json_util.h>
 #include <signal.h>
 
 #include <deque>
@@ -106,7 +107,18 @@ absl::Status RunningStage::Ended(const Process::Exit& exit) {
   return absl::OkStatus();
 }
 
+void RunningStage::ReadLastStatus() {
+  std::ifstream in(port_file_);
+  const auto file = nlohmann::json::parse(in, nullptr, false);
+  if (!file.is_object() || !file.contains("last")) return;
+  v1::StageStatus last;
+  if (google::protobuf::util::JsonStringToMessage(file["last"].dump(), &last).ok()) {
+    latest_ = std::move(last);
+  }
+}
+
 void RunningStage::KeepCounters() {
+  ReadLastStatus();
   // The last process's latencies say more than those of the ones before it.
   if (latest_.uptime_s() > 0) earlier_.set_uptime_s(0);
   AddCounters(latest_, &earlier_);

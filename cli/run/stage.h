@@ -55,6 +55,8 @@ class RunningStage {
   absl::Status Spawn();
   absl::Status Ended(const Process::Exit& exit);
   void KeepCounters();
+  // What the process said of itself at its end, where it could.
+  void ReadLastStatus();
   void AskStatus();
   // The last lines of the log, for an error message.
   std::string LogTail() const;

@@ -13,24 +13,6 @@
 namespace levada::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-v1::StageStatus::State ToProto(State state) {
-  switch (state) {
-    case State::kStarting:
-      return v1::StageStatus::STARTING;
-    case State::kRunning:
-      return v1::StageStatus::RUNNING;
-    case State::kPaused:
-      return v1::StageStatus::PAUSED;
-    case State::kRetrying:
-      return v1::StageStatus::RETRYING;
-    case State::kDraining:
-      return v1::StageStatus::DRAINING;
-  }
-  return v1::StageStatus::STATE_UNSPECIFIED;
-}
-
 class ControlService final : public v1::Control::CallbackService {
  public:
   ControlService(const Identity& identity, Control* control, StageMetrics* metrics)
@@ -55,24 +37,7 @@ class ControlService final : public v1::Control::CallbackService {
  private:
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                    v1::StageStatus* response) {
-    const StageMetrics::Numbers numbers = metrics_->Read();
-    response->set_pipeline(identity_.pipeline);
-    response->set_stage(identity_.stage);
-    response->set_service(identity_.service);
-    response->set_state(ToProto(control_->state()));
-    response->set_message(control_->message());
-    response->set_records_in(numbers.records_in);
-    response->set_bytes_in(numbers.bytes_in);
-    response->set_records_out(numbers.records_out);
-    response->set_bytes_out(numbers.bytes_out);
-    response->set_records_filtered(numbers.filtered);
-    response->set_dead_letters(numbers.dead_letters);
-    response->set_errors(numbers.errors);
-    response->set_lag(numbers.lag);
-    response->set_latency_p50_ms(numbers.latency_p50_ms);
-    response->set_latency_p99_ms(numbers.latency_p99_ms);
-    response->set_uptime_s(std::chrono::duration<double>(Clock::now() - started_).count());
-    response->set_partitions(numbers.partitions);
+    *response = StatusOf(identity_, *control_, *metrics_);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
@@ -81,7 +46,6 @@ class ControlService final : public v1::Control::CallbackService {
   const Identity identity_;
   Control* control_;
   StageMetrics* metrics_;
-  const Clock::time_point started_ = Clock::now();
 };
 
 class ControlServerImpl : public ControlServer {

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "core/runtime/control.h"
 #include "core/runtime/metrics.h"
+#include "core/runtime/status.h"
 
 namespace prometheus {
 class Registry;
@@ -19,12 +20,6 @@ class Registry;
 //         GET /readyz    200 while it takes work, else 503 with what it waits for
 //   gRPC  levada.v1.Control, grpc.health.v1.Health, server reflection
 namespace levada::runtime {
-
-struct Identity {
-  std::string pipeline;
-  std::string stage;
-  std::string service;
-};
 
 class Endpoints {
  public:

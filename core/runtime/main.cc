@@ -1,6 +1,7 @@
 // The program of a service: flags, log, signals, endpoints, and the loop of its kind.
 
 #include <fcntl.h>
+#include <google/protobuf/util/json_util.h>
 #include <prometheus/registry.h>
 #include <signal.h>
 #include <unistd.h>
@@ -63,7 +64,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--address", flags.address, "Address of metrics, health and control");
   app.add_option("--http-port", flags.http_port, "Port of metrics and health; 0: any free one");
   app.add_option("--grpc-port", flags.grpc_port, "Port of control; 0: any free one");
-  app.add_option("--port-file", flags.port_file, "File that the two ports are written to, as JSON");
+  app.add_option("--port-file", flags.port_file,
+                 "File that the two ports are written to, and at the end the last status, as JSON");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
       ->envname("LEVADA_LOG_LEVEL");
   app.add_option("--log-format", flags.log_format, "auto, json or text")
@@ -115,18 +117,29 @@ class DrainOnSignal {
   sigset_t signals_;
 };
 
-absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
+absl::Status WritePortFile(const Flags& flags, const std::string& content) {
   if (flags.port_file.empty()) return absl::OkStatus();
   const std::string draft = flags.port_file + ".new";
   std::ofstream out(draft);
-  out << base::StrCat("{\"pid\":", getpid(), ",\"http\":\"", flags.address, ":",
-                      endpoints.http_port(), "\",\"grpc\":\"", flags.address, ":",
-                      endpoints.grpc_port(), "\"}\n");
+  out << content << '\n';
   out.close();
   if (!out || std::rename(draft.c_str(), flags.port_file.c_str()) != 0) {
     return absl::UnavailableError(base::StrCat("cannot write ", flags.port_file));
   }
   return absl::OkStatus();
+}
+
+absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
+  return WritePortFile(flags, base::StrCat("{\"pid\":", getpid(), ",\"http\":\"", flags.address,
+                                           ":", endpoints.http_port(), "\",\"grpc\":\"",
+                                           flags.address, ":", endpoints.grpc_port(), "\"}"));
+}
+
+// The counts that nobody can ask for any more once the process has ended.
+void WriteLastStatus(const Flags& flags, const v1::StageStatus& status) {
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(status, &json).ok()) return;
+  WritePortFile(flags, base::StrCat("{\"last\":", json, "}")).IgnoreError();
 }
 
 absl::StatusOr<v1::Pipeline> ReadPipeline(const std::string& path) {
@@ -209,10 +222,9 @@ int Run(const Flags& flags, const Service& service) {
   if (flags.pipe) {
     return RunPipe(context, made->processor.get(), made->sink.get(), made->source.get());
   }
-  auto endpoints =
-      Endpoints::Start({flags.address, flags.http_port, flags.grpc_port},
-                       {pipeline->metadata().name(), stage->name(), std::string(service.name)},
-                       &registry, &control, &metrics);
+  const Identity identity{pipeline->metadata().name(), stage->name(), std::string(service.name)};
+  auto endpoints = Endpoints::Start({flags.address, flags.http_port, flags.grpc_port}, identity,
+                                    &registry, &control, &metrics);
   absl::Status status = endpoints.status();
   if (status.ok()) status = WritePorts(flags, **endpoints);
   if (status.ok()) {
@@ -227,6 +239,7 @@ int Run(const Flags& flags, const Service& service) {
                   std::string(pipeline::InputTopic(*stage)),
                   flags.instance};
     status = RunLoop(worker, *made);
+    WriteLastStatus(flags, StatusOf(identity, control, metrics));
   }
   if (!status.ok()) {
     base::LogError("ended", {{"reason", status.message()}});

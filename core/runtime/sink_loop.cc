@@ -266,7 +266,12 @@ class Session : public kafka::RebalanceListener {
   absl::Status Drain() {
     worker_.control.Set(State::kDraining);
     drain_until_ = Clock::now() + kDrainLimit;
-    return FlushUntilDone();
+    sink_.Drain();
+    absl::Status status = FlushUntilDone();
+    while (status.ok() && sink_.FlushAt() <= Clock::now() && Clock::now() < drain_until_) {
+      status = FlushUntilDone();
+    }
+    return status;
   }
 
   void ReportLag() {

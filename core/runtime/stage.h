@@ -143,6 +143,8 @@ class Sink {
   virtual std::optional<Offsets> Committable() const { return std::nullopt; }
   // False: it holds as many records as it may. Consumption pauses; Flush is called as ever.
   virtual bool TakesMore() const { return true; }
+  // The worker is about to end: what waits for more is due now.
+  virtual void Drain() {}
   // These partitions go elsewhere, after a last Flush and commit where there was time for them:
   // their records are forgotten, those of other partitions stay.
   virtual void Release(const std::vector<int32_t>& partitions) {

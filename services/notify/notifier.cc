@@ -77,6 +77,7 @@ class Notifier : public runtime::Sink {
     return status;
   }
 
+  void Drain() override { outbox_->CloseGroups(); }
   void Discard() override { outbox_->Discard(); }
   void Release(const std::vector<int32_t>& partitions) override { outbox_->Release(partitions); }
   bool TakesMore() const override { return outbox_->TakesMore(); }

@@ -91,6 +91,8 @@ class Outbox {
   // Sends what is due. `refused` is given out with OK only.
   absl::Status Flush(std::vector<Refused>* refused);
   Time FlushAt() const;
+  // Groups wait no longer.
+  void CloseGroups();
   bool TakesMore() const;
   runtime::Offsets Committable() const { return progress_.Committable(); }
 

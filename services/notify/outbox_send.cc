@@ -50,6 +50,10 @@ Outbox::Time Outbox::FlushAt() const {
   return at;
 }
 
+void Outbox::CloseGroups() {
+  for (auto& [key, group] : groups_) group.due = options_.now();
+}
+
 absl::Status Outbox::Flush(std::vector<Refused>* refused) {
   bool wait = false;
   if (absl::Status status = CommitEpochs(&wait); !status.ok() || wait) return status;
