@@ -26,7 +26,7 @@ KAFKA = os.environ.get("LEVADA_KAFKA", "")
 OPENSEARCH = os.environ.get("LEVADA_OPENSEARCH", "")
 MAIL = pathlib.Path(os.environ.get("LEVADA_SMTP_MAIL", ""))
 READY_SECONDS = 60
-IDLE_SECONDS = 60  # without any progress: something is wrong
+IDLE_SECONDS = 90  # without any progress, and longer than the throttle of mails holds one back
 BATCH_LINES, BATCH_BYTES = 1000, 4 << 20
 SHOWN_REFUSALS = 5
 
