@@ -107,6 +107,7 @@ const std::string& Program::source() const { return code_->source; }
 const std::vector<std::string>& Program::fields() const { return code_->fields; }
 bool Program::uses_meta() const { return code_->uses_meta; }
 bool Program::uses_document() const { return code_->uses_document; }
+int Program::copied_field() const { return code_->copied_field; }
 bool Program::constant() const { return code_->constant; }
 
 absl::StatusOr<Program> Compile(std::string_view source, Env* env, Type expected,

@@ -60,6 +60,9 @@ class Program {
   bool uses_meta() const;
   // The expression uses `event` as a whole (`event[name]`, `size(event)`).
   bool uses_document() const;
+  // The field of the event (its slot of the scan) that the expression names and nothing else, or
+  // -1: its bytes may be copied.
+  int copied_field() const;
   // True where the value does not depend on anything.
   bool constant() const;
 

@@ -12,6 +12,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// An OutputBatch addresses its buffer with 32 bits; this is far beyond what Kafka takes.
+constexpr size_t kMaxOutputBytes = size_t{1} << 30;
+
 int64_t NanosSince(Clock::time_point begin) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
 }
@@ -23,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::Make(const runtime::StageContext& 
   std::unique_ptr<Chain> chain(new Chain(pipeline::EnvOf(from)));
   if (absl::Status status = chain->MakeSteps(context); !status.ok()) return status;
   if (absl::Status status = chain->MakeOutputs(context); !status.ok()) return status;
-  chain->writer_.emplace(&chain->env_);
+  chain->writer_.emplace(chain->copied_, &chain->env_);
   // Last: it takes its sizes from the finished Env.
   chain->activation_.emplace(chain->env_, &chain->arena_);
   return chain;
@@ -32,7 +35,7 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::Make(const runtime::StageContext& 
 absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
   const v1::Scoring& scoring = context.stage.scoring();
   for (int i = 0; i < scoring.steps_size(); ++i) {
-    auto step = MakeStep({context, scoring.steps(i), env_});
+    auto step = MakeStep({context, scoring.steps(i), env_, copied_});
     if (!step.ok()) {
       return absl::InvalidArgumentError(
           base::StrCat("step ", i + 1, ": ", step.status().message()));
@@ -82,14 +85,9 @@ absl::StatusOr<Chain::Output> Chain::MakeOutput(const runtime::StageContext& con
       (from == nullptr || to->key() != from->key() || set_by_step(to->key()))) {
     auto key = compile(field(to->key()), expr::Type::Dyn());
     if (!key.ok()) return key.status();
+    const auto copied = copied_.find(env_.Find(to->key()).slot);
+    output.key_field = copied == copied_.end() ? key->copied_field() : copied->second;
     output.key.emplace(*std::move(key));
-  }
-  if (!to->timestamp().empty() &&
-      (from == nullptr || to->timestamp() != from->timestamp() || set_by_step(to->timestamp()))) {
-    auto time =
-        compile(base::StrCat("timestamp(", field(to->timestamp()), ")"), {expr::Kind::kTimestamp});
-    if (!time.ok()) return time.status();
-    output.time.emplace(*std::move(time));
   }
   return output;
 }
@@ -142,7 +140,7 @@ absl::Status Chain::RunSteps(const Batch& in, OutputBatch* out) {
         Event event{*activation_, i};
         steps_[begin - 1]->Finish(event);
       }
-      if (!RunRow(in, row, kept, begin, stop, out)) continue;
+      if (!RunRow(row, kept, begin, stop, out)) continue;
       if (timed) row.nanos += NanosSince(start);
       if (last) {
         Emit(in, row, out);
@@ -178,9 +176,7 @@ void Chain::Keep(Row* row) {
   row->slots = {slots, count};
 }
 
-bool Chain::RunRow(const Batch& in, const Row& row, size_t row_index, size_t begin, size_t end,
-                   OutputBatch* out) {
-  (void)in;
+bool Chain::RunRow(const Row& row, size_t row_index, size_t begin, size_t end, OutputBatch* out) {
   Event event{*activation_, row_index};
   for (size_t i = begin; i < end; ++i) {
     switch (steps_[i]->Apply(event)) {
@@ -208,7 +204,7 @@ void Chain::Emit(const Batch& in, const Row& row, OutputBatch* out) {
   result.source = row.source;
   result.key = record.key;
   result.has_key = record.has_key;
-  result.timestamp_ms = record.timestamp_ms;
+  result.timestamp_ms = std::max<int64_t>(record.timestamp_ms, 0);
   const size_t begin = out->buffer().size();
   if (writer_->identity()) {
     result.begin = OutputRecord::kBorrowed;
@@ -218,12 +214,16 @@ void Chain::Emit(const Batch& in, const Row& row, OutputBatch* out) {
       out->buffer().resize(begin);
       return Fail(row, "result", "a value is larger than 64 MiB", out);
     }
+    if (out->buffer().size() > kMaxOutputBytes) {
+      out->buffer().resize(begin);
+      return Fail(row, "result", "the results of this batch are larger than 1 GiB together", out);
+    }
     result.begin = static_cast<uint32_t>(begin);
     result.size = static_cast<uint32_t>(out->buffer().size() - begin);
   }
   const size_t first = out->records().size();
   for (size_t topic = 0; topic < outputs_.size(); ++topic) {
-    if (EmitTo(in, row, static_cast<int>(topic), result, out)) continue;
+    if (EmitTo(row, static_cast<int>(topic), result, out)) continue;
     // One dead letter stands for the event: what went to other topics is taken back.
     out->records().resize(first);
     return;
@@ -231,7 +231,7 @@ void Chain::Emit(const Batch& in, const Row& row, OutputBatch* out) {
   if (out->records().size() == first) ++out->filtered;
 }
 
-bool Chain::EmitTo(const Batch&, const Row& row, int topic, OutputRecord record, OutputBatch* out) {
+bool Chain::EmitTo(const Row& row, int topic, OutputRecord record, OutputBatch* out) {
   const Output& output = outputs_[topic];
   record.topic = static_cast<int16_t>(topic);
   if (output.when) {
@@ -243,28 +243,33 @@ bool Chain::EmitTo(const Batch&, const Row& row, int topic, OutputRecord record,
     }
     if (!*wanted) return true;
   }
-  if (output.key) {
-    const expr::Value key = output.key->Eval(*activation_);
-    text_.clear();
-    record.has_key = key.ok() && !key.is(expr::Kind::kNull) && expr::AppendText(key, &text_);
-    record.key = record.has_key ? out->KeepKey(text_) : std::string_view();
-  }
+  if (output.key) SetKey(output, row, &record, out);
   if (output.compacted && !record.has_key) {
     Fail(row, base::StrCat("output to ", topic_names_[topic]),
          "the topic is compacted and the event has no key", out);
     return false;
   }
-  if (output.time) {
-    const expr::Value time = output.time->Eval(*activation_);
-    if (time.is(expr::Kind::kTimestamp)) {
-      record.timestamp_ms = time.timestamp().seconds * 1000 + time.timestamp().nanos / 1'000'000;
-    }
-  }
   out->records().push_back(record);
   return true;
 }
 
-// A deletion goes on to the tables; a topic of events has no place for it.
+// As ingest makes keys: a number is its digits, a string is decoded.
+void Chain::SetKey(const Output& output, const Row& row, OutputRecord* record, OutputBatch* out) {
+  const expr::Value key = output.key->Eval(*activation_);
+  const bool number =
+      output.key_field >= 0 && row.raw[output.key_field].kind == json::Kind::kNumber;
+  text_.clear();
+  record->has_key = key.ok() && !key.is(expr::Kind::kNull) && !key.is(expr::Kind::kNone);
+  if (record->has_key && number) {
+    text_ = row.raw[output.key_field].raw;
+  } else if (record->has_key) {
+    record->has_key = expr::AppendText(key, &text_);
+  }
+  record->key = record->has_key ? out->KeepKey(text_) : std::string_view();
+}
+
+// A deletion goes on to the tables whose key is the record's; a topic of events has no place for
+// it, and a table whose key is computed from the event cannot be told what to delete.
 void Chain::EmitTombstone(const Record& record, int32_t source, OutputBatch* out) {
   OutputRecord tombstone;
   tombstone.source = source;
@@ -275,7 +280,7 @@ void Chain::EmitTombstone(const Record& record, int32_t source, OutputBatch* out
   tombstone.timestamp_ms = record.timestamp_ms;
   bool sent = false;
   for (size_t topic = 0; topic < outputs_.size(); ++topic) {
-    if (!outputs_[topic].compacted || !record.has_key) continue;
+    if (!outputs_[topic].compacted || outputs_[topic].key || !record.has_key) continue;
     tombstone.topic = static_cast<int16_t>(topic);
     out->records().push_back(tombstone);
     sent = true;

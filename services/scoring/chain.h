@@ -34,13 +34,14 @@ class Chain : public runtime::Processor {
   absl::Status Process(const Batch& in, OutputBatch* out) override;
 
  private:
-  // Where results go, and what makes their key and time.
+  // Where results go, and what makes their key. Their Kafka timestamp is the input's: the time of
+  // arrival, not the event's own (core/runtime/latency.h).
   struct Output {
     std::optional<expr::Program> when;
     bool compacted = false;
-    // The record's own key and time are right unless the topic names another field for them.
+    // The record's own key is right unless the topic names another field for it.
     std::optional<expr::Program> key;
-    std::optional<expr::Program> time;
+    int key_field = -1;  // the scan's slot, where the key is a field as it stands in the event
   };
   // An event between two runs of steps.
   struct Row {
@@ -60,12 +61,12 @@ class Chain : public runtime::Processor {
   void ScanAll(const Batch& in, OutputBatch* out);
   absl::Status RunSteps(const Batch& in, OutputBatch* out);
   // Steps [begin, end) for one row; false when it ends here.
-  bool RunRow(const Batch& in, const Row& row, size_t row_index, size_t begin, size_t end,
-              OutputBatch* out);
+  bool RunRow(const Row& row, size_t row_index, size_t begin, size_t end, OutputBatch* out);
   void Resume(const Batch& in, const Row& row);
   void Keep(Row* row);
   void Emit(const Batch& in, const Row& row, OutputBatch* out);
-  bool EmitTo(const Batch& in, const Row& row, int topic, OutputRecord record, OutputBatch* out);
+  bool EmitTo(const Row& row, int topic, OutputRecord record, OutputBatch* out);
+  void SetKey(const Output& output, const Row& row, OutputRecord* record, OutputBatch* out);
   void EmitTombstone(const Record& record, int32_t source, OutputBatch* out);
   void Fail(const Row& row, std::string_view where, std::string_view error, OutputBatch* out);
 
@@ -73,6 +74,7 @@ class Chain : public runtime::Processor {
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::string> topic_names_;
   std::vector<Output> outputs_;
+  CopiedFields copied_;
   std::optional<EventWriter> writer_;
   int took_slot_ = -1;
   size_t max_document_bytes_ = 0;

@@ -1,12 +1,47 @@
 #include "services/scoring/detector.h"
 
+#include "core/runtime/latency.h"
+
 namespace levada::scoring {
+namespace {
+
+// A batch of one record, whose memory is the caller's.
+Batch BatchOf(std::string_view topic, const Record& record) {
+  return Batch(topic, {record}, nullptr);
+}
+
+}  // namespace
+
+Detector::Detector(std::unique_ptr<Chain> chain, const v1::Topic* from) : chain_(std::move(chain)) {
+  if (from == nullptr) return;
+  topic_ = from->name();
+  if (!from->key().empty()) key_field_ = fields_.Add(from->key());
+}
+
+Record Detector::ToRecord(std::string_view event, std::string* key) const {
+  Record record;
+  record.value = event;
+  record.timestamp_ms = runtime::NowMs();
+  json::Value values[1];
+  json::ScanInfo info;
+  // What is wrong with the event is for the chain to say.
+  if (fields_.size() == 0 || !json::Scan(event, fields_, values, &info).ok()) return record;
+  if (key_field_ >= 0 && values[key_field_].kind > json::Kind::kNull) {
+    if (values[key_field_].escaped) {
+      json::Unescape(values[key_field_].raw, key);
+    } else {
+      key->assign(values[key_field_].raw);
+    }
+    record.key = *key;
+    record.has_key = true;
+  }
+  return record;
+}
 
 absl::StatusOr<Detector::Answer> Detector::Detect(std::string event) {
   const auto began = std::chrono::steady_clock::now();
-  std::vector<std::string> values;
-  values.push_back(std::move(event));
-  const Batch batch = Batch::FromValues("", std::move(values));
+  std::string key;
+  const Batch batch = BatchOf(topic_, ToRecord(event, &key));
   Answer answer;
   std::lock_guard lock(mutex_);
   output_.Clear();

@@ -84,6 +84,9 @@ class DetectorServerImpl : public DetectorServer {
     if (grpc_) grpc_->Shutdown(std::chrono::system_clock::now() + kStopWithin);
   }
 
+  uint16_t http_port() const override { return http_->port(); }
+  uint16_t grpc_port() const override { return static_cast<uint16_t>(grpc_port_); }
+
   absl::Status Open(const v1::Serve& serve, const Certificate& pair) {
     http::Server::Options options;
     options.port = static_cast<uint16_t>(serve.port());
@@ -123,16 +126,15 @@ class DetectorServerImpl : public DetectorServer {
       credentials = grpc::SslServerCredentials(tls);
     }
     const std::string target = base::StrCat("0.0.0.0:", serve.grpc_port());
-    int bound = 0;
-    builder.AddListeningPort(target, credentials, &bound);
+    builder.AddListeningPort(target, credentials, &grpc_port_);
     builder.SetMaxReceiveMessageSize(kMaxEventBytes + 1024);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.RegisterService(&service_);
     grpc_ = builder.BuildAndStart();
-    if (grpc_ == nullptr || bound == 0) {
+    if (grpc_ == nullptr || grpc_port_ == 0) {
       return absl::UnavailableError(base::StrCat("cannot listen on ", target));
     }
-    base::LogInfo("detector answers", {{"http_port", http_->port()}, {"grpc_port", bound}});
+    base::LogInfo("detector answers", {{"http_port", http_->port()}, {"grpc_port", grpc_port_}});
     return absl::OkStatus();
   }
 
@@ -140,6 +142,7 @@ class DetectorServerImpl : public DetectorServer {
   Service service_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<grpc::Server> grpc_;
+  int grpc_port_ = 0;
 };
 
 }  // namespace

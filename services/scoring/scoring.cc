@@ -43,7 +43,8 @@ absl::StatusOr<std::unique_ptr<runtime::Processor>> MakeScoring(
   if (context.stage.scoring().has_serve() && !context.pipe) {
     auto own = Chain::Make(context);
     if (!own.ok()) return own.status();
-    detector = std::make_unique<Detector>(*std::move(own));
+    detector = std::make_unique<Detector>(*std::move(own),
+                                          context.FindTopic(context.stage.scoring().from()));
   }
   return std::make_unique<Scoring>(context, *std::move(chain), std::move(detector));
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/expr/activation.h"
@@ -48,12 +49,18 @@ class Step {
   virtual void Finish(Event& event) { (void)event; }
 };
 
+// Slots of the activation that hold a field of the event as it stands there → the scan's slot of
+// that field. What leaves the stage is then the field's bytes, so that numbers keep all their
+// digits.
+using CopiedFields = absl::flat_hash_map<int, int>;
+
 // What steps are made with. `env` is at the step's place in the stage: it knows the fields of the
 // events that come in here. A step compiles its expressions, then declares what it adds or removes.
 struct StepContext {
   const runtime::StageContext& stage;
   const v1::Step& step;
   expr::Env& env;
+  CopiedFields& copied;
 };
 
 // The step of whichever kind `context.step` is.
@@ -62,8 +69,5 @@ absl::StatusOr<std::unique_ptr<Step>> MakeStep(const StepContext& context);
 // Compiles an expression of a step; an error names `what`.
 absl::StatusOr<expr::Program> CompileFor(const StepContext& context, std::string_view what,
                                          std::string_view source, expr::Type expected);
-
-// True if the program is just the field's name.
-bool IsPlainField(const expr::Program& program);
 
 }  // namespace levada::scoring

@@ -9,19 +9,20 @@
 #include "core/expr/env.h"
 #include "core/json/scan.h"
 #include "core/json/splice.h"
+#include "services/scoring/step.h"
 
 // Writes an event as it leaves the stage: the input's bytes with the fields that the steps set,
 // dropped or selected. What was not touched is copied as it stands.
 //
-//   EventWriter writer(&env);      // after all steps are made; adds fields for the scan to find
-//   writer.Write(document, info, raw, activation, &out);
+//   EventWriter writer(copied, &env);  // after all steps are made; adds fields for the scan to
+//   find writer.Write(document, info, raw, activation, &out);
 //
 // Threads: one at a time.
 namespace levada::scoring {
 
 class EventWriter {
  public:
-  explicit EventWriter(expr::Env* env);
+  EventWriter(const CopiedFields& copied, expr::Env* env);
 
   // True if events leave as they came in: there is nothing to write.
   bool identity() const { return set_.empty() && drop_.empty() && !select_; }
@@ -35,6 +36,7 @@ class EventWriter {
   struct Field {
     int slot = -1;     // of the activation
     int scanned = -1;  // of the scan
+    int copied = -1;   // of the scan: the field that it is a copy of
     std::string key;   // "name": with quotes and colon
   };
   struct Range {

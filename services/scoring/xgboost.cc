@@ -3,20 +3,17 @@
 #include <openssl/sha.h>
 #include <xgboost/c_api.h>
 
-#include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <sstream>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "core/base/strings.h"
+#include "services/scoring/model_file.h"
 
 namespace levada::scoring {
 namespace {
-
-using nlohmann::json;
 
 constexpr size_t kMaxModelBytes = 1ull << 30;
 // Rows a call; enough to use the caches, little enough to stay in them.
@@ -40,79 +37,6 @@ std::string VersionOf(const std::string& path, const std::string& bytes) {
   const std::string hex = absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof digest));
   return base::StrCat(std::filesystem::path(path).filename().string(), "@", hex.substr(0, 12));
-}
-
-// What the file says of itself.
-struct Description {
-  int major = 0;
-  std::string version;
-  int64_t features = 0;
-  int64_t classes = 0;
-  std::string base_score;
-  std::string booster;
-};
-
-int64_t Number(const json& node, const char* key) {
-  int64_t number = 0;
-  if (!node.contains(key)) return 0;
-  const json& value = node.at(key);
-  if (value.is_number_integer()) return value.get<int64_t>();
-  return value.is_string() && absl::SimpleAtoi(value.get<std::string>(), &number) ? number : -1;
-}
-
-// JSON, or UBJSON, which also begins with a brace but never with `{"` or `{` and white space.
-json Parse(const std::string& bytes) {
-  const bool text = bytes.size() > 1 && bytes[0] == '{' &&
-                    (bytes[1] == '"' || bytes[1] == '\n' || bytes[1] == ' ' || bytes[1] == '\r');
-  return text ? json::parse(bytes, nullptr, false) : json::from_ubjson(bytes, true, false);
-}
-
-absl::StatusOr<Description> Describe(const std::string& bytes) {
-  const json root = Parse(bytes);
-  if (root.is_discarded() || !root.is_object()) {
-    return absl::InvalidArgumentError("is neither a JSON nor a UBJ model, or it is cut off");
-  }
-  Description description;
-  // Third-party exceptions end here: a missing key or a wrong type is a damaged file.
-  try {
-    const json& version = root.at("version");
-    description.major = version.at(0).get<int>();
-    description.version = base::StrCat(version.at(0).get<int>(), ".", version.at(1).get<int>(), ".",
-                                       version.at(2).get<int>());
-    const json& learner = root.at("learner");
-    const json& parameters = learner.at("learner_model_param");
-    description.features = Number(parameters, "num_feature");
-    description.classes = Number(parameters, "num_class");
-    description.base_score = parameters.at("base_score").get<std::string>();
-    description.booster = learner.at("gradient_booster").at("name").get<std::string>();
-  } catch (const json::exception& error) {
-    return absl::InvalidArgumentError(base::StrCat("is no complete XGBoost model: ", error.what()));
-  }
-  return description;
-}
-
-absl::Status Accept(const Description& model, int features) {
-  if (model.major > LibraryMajor()) {
-    return absl::InvalidArgumentError(base::StrCat(
-        "was written by XGBoost ", model.version, "; this build reads files up to version ",
-        LibraryMajor(), ".x and would misread it: save it with XGBoost ", LibraryMajor(), ".7"));
-  }
-  double base_score = 0;
-  if (!absl::SimpleAtod(model.base_score, &base_score)) {
-    return absl::InvalidArgumentError(base::StrCat("has base_score ", model.base_score,
-                                                   ", which this build would misread: save it with "
-                                                   "XGBoost ",
-                                                   LibraryMajor(), ".7"));
-  }
-  if (model.features != features) {
-    return absl::InvalidArgumentError(
-        base::StrCat("has ", model.features, " features; the step gives it ", features, " inputs"));
-  }
-  if (model.classes > 1) {
-    return absl::InvalidArgumentError(
-        base::StrCat("predicts ", model.classes, " classes; one output is expected"));
-  }
-  return absl::OkStatus();
 }
 
 class XgboostModelImpl : public XgboostModel {
@@ -198,12 +122,22 @@ absl::StatusOr<std::unique_ptr<XgboostModel>> XgboostModel::Load(const std::stri
   };
   absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return name(bytes.status());
-  absl::StatusOr<Description> description = Describe(*bytes);
-  if (!description.ok()) return name(description.status());
-  if (absl::Status status = Accept(*description, features); !status.ok()) return name(status);
+  absl::StatusOr<ModelFile> file = ReadModelFile(*bytes);
+  if (!file.ok()) return name(file.status());
+  if (absl::Status status = Accept(*file, features, LibraryMajor()); !status.ok()) {
+    return name(status);
+  }
   absl::StatusOr<BoosterHandle> booster = MakeBooster(*bytes);
   if (!booster.ok()) return name(booster.status());
-  return std::make_unique<XgboostModelImpl>(*booster, features, VersionOf(path, *bytes));
+  auto model = std::make_unique<XgboostModelImpl>(*booster, features, VersionOf(path, *bytes));
+  // What the library cannot predict with (an objective that it does not know) shows now and not
+  // with the first batch.
+  const std::vector<float> missing(features, std::numeric_limits<float>::quiet_NaN());
+  std::vector<float> score;
+  if (absl::Status status = model->Predict(missing.data(), 1, &score); !status.ok()) {
+    return name(status);
+  }
+  return model;
 }
 
 }  // namespace levada::scoring

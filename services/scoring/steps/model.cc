@@ -100,8 +100,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context) {
   for (const std::string& source : config.inputs()) {
     auto value = CompileFor(context, "model input", source, expr::Type::Dyn());
     if (!value.ok()) return value.status();
-    const int field =
-        IsPlainField(*value) ? context.env.mutable_fields()->Add(value->fields()[0]) : -1;
+    const int field = value->copied_field();
     inputs.push_back({*std::move(value), field});
   }
   auto model = XgboostModel::Load(context.stage.FilePath(config.xgboost()), config.inputs_size());

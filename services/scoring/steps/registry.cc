@@ -22,8 +22,4 @@ absl::StatusOr<expr::Program> CompileFor(const StepContext& context, std::string
       base::StrCat(what, " `", source, "`: ", program.status().message()));
 }
 
-bool IsPlainField(const expr::Program& program) {
-  return program.fields().size() == 1 && program.source() == program.fields()[0];
-}
-
 }  // namespace levada::scoring

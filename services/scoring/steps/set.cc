@@ -11,6 +11,7 @@ class Set : public Step {
   struct Assignment {
     std::string name;
     expr::Program value;
+    int copied = -1;  // the scan's slot of the field that it passes on
     int slot = -1;
   };
 
@@ -36,6 +37,15 @@ class Set : public Step {
   std::string error_;
 };
 
+// The field of the event that an assignment merely passes on, perhaps through an earlier one; or
+// -1.
+int CopiedField(const StepContext& context, const expr::Program& value) {
+  if (value.copied_field() >= 0) return value.copied_field();
+  const expr::Env::Name name = context.env.Find(value.source());
+  const auto copied = context.copied.find(name.slot);
+  return copied == context.copied.end() ? -1 : copied->second;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Step>> MakeSet(const StepContext& context) {
@@ -44,10 +54,12 @@ absl::StatusOr<std::unique_ptr<Step>> MakeSet(const StepContext& context) {
     auto value =
         CompileFor(context, base::StrCat("set ", entry.name()), entry.value(), expr::Type::Dyn());
     if (!value.ok()) return value.status();
-    assignments.push_back({entry.name(), *std::move(value)});
+    const int copied = CopiedField(context, *value);
+    assignments.push_back({entry.name(), *std::move(value), copied});
   }
   for (Set::Assignment& assignment : assignments) {
     assignment.slot = context.env.DeclareSlot(assignment.name, assignment.value.type());
+    if (assignment.copied >= 0) context.copied[assignment.slot] = assignment.copied;
   }
   return std::make_unique<Set>(std::move(assignments));
 }
