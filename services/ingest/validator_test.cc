@@ -90,9 +90,7 @@ TEST_F(ValidatorTest, TypesAreChecked) {
                                      R"("at":"yesterday")",
                                      R"("at":"2024-13-01T00:00:00Z")",
                                      R"("at":true)",
-                                     R"("at":"")",
-                                     R"("at":"1969-12-31T23:59:59Z")",
-                                     R"("at":-5)"}) {
+                                     R"("at":"")"}) {
     const std::string fault = FaultWith(bad);
     EXPECT_THAT(fault, HasSubstr("'")) << bad;
     EXPECT_EQ(reason_, Fault::Reason::kSchema) << bad;
