@@ -3,7 +3,7 @@
 # Run every test: units, integration with real servers, end to end. Sets up and builds what it needs.
 #
 #   --only REGEX   only the test programs (ctest -R) and Python tests whose name matches
-#   --long         also the tests that take more than a minute each
+#   --long         also the tests that take more than a minute each, and every fuzzer for a minute
 #   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
 #   --tsan         with ThreadSanitizer: the unit tests only, since gRPC is not built for it
 #
@@ -56,7 +56,7 @@ labels=(unit)
 if $long && [[ $preset != tsan ]]; then labels+=(long); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
-steps $((2 + ${#labels[@]} + server_steps))
+steps $((2 + ${#labels[@]} + server_steps + $($long && echo 1 || echo 0)))
 rm -rf "$reports"
 mkdir -p "$reports/cases"
 step "Set up"
@@ -75,6 +75,10 @@ done
 if [[ $preset != tsan ]]; then
   step "Python tests: servers, end to end, faults"
   run_pytest
+fi
+if $long; then
+  step "Fuzzers, a minute each"
+  scripts/fuzz.sh --seconds 60 || failed=1
 fi
 
 echo
