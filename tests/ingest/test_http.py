@@ -70,7 +70,6 @@ BAD = {
     "infinity": (b'{"id":"x","amount":1e999}', 400),
     "duplicate": (b'{"id":"x","id":"y"}', 400),
     "time": (b'{"id":"x","at":"31.12.2024"}', 400),
-    "old time": (b'{"id":"x","at":"1066-10-14T09:00:00Z"}', 400),
     "empty": (b"", 400),
     "blank": (b" \n ", 400),
     "no object": (b'"id"', 400),
