@@ -128,6 +128,58 @@ TEST(ReaderTest, ReadsJsonAsProgramsWriteIt) {
   EXPECT_THAT(FirstProblem("{\"kind\": \"\\ud8"), HasSubstr("test.yaml:1:"));
 }
 
+TEST(ReaderTest, ReadsEscapesOfYaml) {
+  const Manifests manifests = ReadManifests(
+      R"({kind: Pipeline, metadata: {name: a, labels: {a: "\x41\N\_\L\P\u00e9\U0001F600"}}})",
+      "a.yaml");
+  EXPECT_EQ(manifests.problems.ToText(), "");
+  EXPECT_EQ(manifests.documents.at(0).pipeline.metadata().labels().at("a"),
+            "A\u0085\u00A0\u2028\u2029\u00e9\U0001F600");
+}
+
+TEST(ReaderTest, TellsWhatIsNotYamlAndWhere) {
+  const auto told = [](std::string_view text, std::string_view expected) {
+    EXPECT_THAT(FirstProblem(text), HasSubstr(base::StrCat("test.yaml:", expected))) << text;
+  };
+  told(",", "1:1: not YAML: expected no more of this document");
+  told("'a' b", "1:5: not YAML: expected no more of this document");
+  told("a: 1\n...\nb: 2\n", "3:1: not YAML: expected no more of this document");
+  told("a: ]", "1:4: not YAML: `]` closes nothing that is open here");
+  told("a: @b", "1:4: not YAML: no value begins with `@`");
+  told("é: \"a\\qb\"", "1:6: not YAML: `\\qb` is no escape");
+  told("[é: 'a', \"b", "1:10: not YAML: the quoted text that begins here does not end");
+  told("a: 'b\n---\nc: d'\n", "1:4: not YAML: the quoted text that begins here does not end");
+  told("é:\n  - *x y", "2:5: no anchor `&x` before this");
+  told("a: * b", "1:5: not YAML: `*` without the name of an anchor");
+  told("a: 1\n\tb: 2\n", "2:1: not YAML: a tab in the indentation");
+  told("a: |x\n b\n", "1:5: not YAML: text in the line of `|` or `>`");
+  told("{\"a\": {\"b\": [1]}", "1:17: not YAML: expected `,` or `}` in the map that starts at 1:1");
+  told("{a: [b}", "1:7: not YAML: `}` closes nothing that is open here");
+}
+
+TEST(ReaderTest, StopsAtSixtyFourLevelsHoweverTheyAreWritten) {
+  std::string blocks;
+  for (int i = 0; i < 100'000; ++i) blocks += "- ";
+  EXPECT_EQ(FirstProblem(blocks), "test.yaml:1:131: more than 64 levels deep\n");
+  for (const std::string_view opening : {"[", "{a: ", "? ", "[a: ", "{{"}) {
+    std::string text;
+    while (text.size() < 100'000) text += opening;
+    EXPECT_THAT(FirstProblem(text), HasSubstr("more than 64 levels deep")) << opening;
+  }
+}
+
+TEST(ReaderTest, PointsBehindTheColonOfWhatIsLeftOut) {
+  const std::string head = "apiVersion: levada.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: a}\n";
+  EXPECT_THAT(FirstProblem(head + "spec: # none: here\n# nor here:\n\n"), HasSubstr("4:6: spec: "));
+  EXPECT_THAT(FirstProblem(head + "spec: &anchor\n"), HasSubstr("4:7: spec: "));
+  EXPECT_THAT(FirstProblem(head + "spec:\n  topics:\n  -\n  - {name: x}\n"),
+              HasSubstr("6:4: spec.topics[0]: "));
+  EXPECT_THAT(FirstProblem(head + "spec: ~\n"),
+              HasSubstr("4:7: spec: expected a map, got nothing `~`"));
+  EXPECT_THAT(FirstProblem(head + "spec:\nnull: 1\n"),
+              HasSubstr("4:6: spec: expected a map, got nothing\n"));
+}
+
 TEST(ReaderTest, ReadsSeveralDocuments) {
   std::string second = kGoodManifest;
   second.replace(second.find("name: shop"), 10, "name: shop2");

@@ -1,35 +1,28 @@
 #include "core/pipeline/yaml.h"
 
-#include <yaml.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/strings.h"
+#include "core/pipeline/format.h"
+#include "core/pipeline/yaml_syntax.h"
+#include "core/pipeline/yaml_text.h"
 
 namespace levada::pipeline {
 namespace {
 
-class Event {
- public:
-  Event() = default;
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { yaml_event_delete(&event_); }
-  yaml_event_t* get() { return &event_; }
-  const yaml_event_t* operator->() const { return &event_; }
-
- private:
-  yaml_event_t event_{};
-};
-
-std::string_view Text(const yaml_char_t* text) {
-  return text == nullptr ? std::string_view() : reinterpret_cast<const char*>(text);
-}
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kCoreTag = "tag:yaml.org,2002:";
 
 size_t CountNodes(const YamlNode& node) {
   size_t count = 1;
@@ -38,189 +31,212 @@ size_t CountNodes(const YamlNode& node) {
   return count;
 }
 
-ScalarStyle StyleOf(yaml_scalar_style_t style) {
-  switch (style) {
-    case YAML_SINGLE_QUOTED_SCALAR_STYLE:
-      return ScalarStyle::kSingleQuoted;
-    case YAML_DOUBLE_QUOTED_SCALAR_STYLE:
-      return ScalarStyle::kDoubleQuoted;
-    case YAML_LITERAL_SCALAR_STYLE:
-      return ScalarStyle::kLiteral;
-    case YAML_FOLDED_SCALAR_STYLE:
-      return ScalarStyle::kFolded;
-    default:
-      return ScalarStyle::kPlain;
+size_t DepthOf(const YamlNode& node) {
+  size_t depth = 0;
+  for (const YamlNode& item : node.items) depth = std::max(depth, 1 + DepthOf(item));
+  for (const auto& [key, value] : node.entries) {
+    depth = std::max({depth, 1 + DepthOf(key), 1 + DepthOf(value)});
   }
+  return depth;
 }
 
-class Parser {
- public:
-  Parser(const std::shared_ptr<const SourceText>& source, Problems* problems)
-      : source_(source), problems_(problems) {
-    yaml_parser_initialize(&parser_);
-    const std::string& text = source_->text;
-    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
-                                 text.size());
-    // libyaml counts characters.
-    for (size_t i = 0; i < text.size(); ++i) {
-      if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) characters_.push_back(i);
-    }
-  }
-  Parser(const Parser&) = delete;
-  Parser& operator=(const Parser&) = delete;
-  ~Parser() { yaml_parser_delete(&parser_); }
+bool IsMerge(const YamlNode& key) {
+  return key.kind == YamlNode::Kind::kScalar && key.text == "<<" &&
+         key.span.style == ScalarStyle::kPlain && !key.text_tag;
+}
 
-  std::vector<YamlNode> Documents() {
-    std::vector<YamlNode> documents;
-    for (;;) {
-      Event event;
-      if (!Next(&event) || event->type == YAML_STREAM_END_EVENT) return documents;
-      if (event->type != YAML_DOCUMENT_START_EVENT) continue;
-      anchors_.clear();
-      nodes_ = 0;
-      Event root;
-      YamlNode node;
-      if (!Next(&root) || !ReadNode(root, 0, &node)) return documents;
-      const bool empty = node.kind == YamlNode::Kind::kScalar && TypeOf(node) == ScalarType::kNull;
-      if (!empty) documents.push_back(std::move(node));
+bool IsKnownTag(std::string_view tag) {
+  static constexpr std::array<std::string_view, 7> kTags = {"str",  "int", "float", "bool",
+                                                            "null", "map", "seq"};
+  if (tag == "?" || tag == "!") return true;  // what the parser gives to values without one
+  return tag.starts_with(kCoreTag) &&
+         std::find(kTags.begin(), kTags.end(), tag.substr(kCoreTag.size())) != kTags.end();
+}
+
+std::string TooDeep() { return base::StrCat("more than ", kMaxYamlDepth, " levels deep"); }
+std::string TooMany() {
+  return base::StrCat("more than ", kMaxYamlNodes, " values, aliases expanded");
+}
+
+// Thrown out of the parser's callbacks to stop it, as it has no other way; caught in ParseYaml.
+struct Refusal {
+  size_t offset;
+  std::string message;
+};
+
+// Builds documents from the parser's events.
+class Builder : public YAML::EventHandler {
+ public:
+  explicit Builder(const std::shared_ptr<const SourceText>& source)
+      : source_(source), text_(source->text) {
+    if (text_.starts_with(kByteOrderMark)) skipped_ = kByteOrderMark.size();
+    read_ = skipped_;
+  }
+
+  std::vector<YamlNode> TakeDocuments() { return std::move(documents_); }
+
+  // The parser counts bytes, from behind a byte order mark.
+  size_t Offset(const YAML::Mark& mark) const {
+    if (mark.is_null()) return text_.size();
+    return std::min(static_cast<size_t>(mark.pos) + skipped_, text_.size());
+  }
+
+  SyntaxContext ContextAt(const YAML::Mark& mark) const {
+    return {Offset(mark), read_, open_.empty() ? skipped_ : open_.back().node.span.begin};
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    const size_t at = Offset(mark);
+    const bool marked = IsDocumentStart(text_, at);
+    // The parser takes whatever is left over for one more document, and may never come past it.
+    if (started_ && !marked) {
+      throw Refusal{at, "not YAML: expected no more of this document, or `---` and another one"};
     }
+    started_ = true;
+    anchors_.clear();
+    nodes_ = 0;
+    read_ = marked ? at + 3 : std::max(read_, at);
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const size_t start = Offset(mark);
+    YamlNode node = NewNode(start);
+    // The parser tells neither whether it is written out nor where it would stand.
+    const bool is_value = open_.empty() || open_.back().awaits_value || !IsOpenMap();
+    if (start >= read_) node.text = NullAt(text_, node.span.begin, is_value);
+    if (node.text.empty()) {
+      node.span.begin = anchor == YAML::NullAnchor ? PlaceOfNothing(text_, read_, start) : start;
+    }
+    read_ = std::max(read_, node.span.begin + node.text.size());
+    Add(std::move(node), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const size_t start = Offset(mark);
+    NewNode(start);
+    const auto it = anchors_.find(anchor);
+    if (it == anchors_.end()) throw Refusal{start, UnknownAnchor(start)};
+    const Anchored& anchored = it->second;
+    if (open_.size() + anchored.depth > kMaxYamlDepth) throw Refusal{start, TooDeep()};
+    nodes_ += anchored.size;
+    if (nodes_ > kMaxYamlNodes) throw Refusal{start, TooMany()};
+    read_ = EndOfAlias(start);
+    Add(YamlNode(anchored.node), YAML::NullAnchor);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    YamlNode node = NewNode(Offset(mark), tag);
+    node.text = RepairEscapes(value);
+    node.span.style = StyleAt(text_, node.span.begin);
+    node.text_tag = tag.starts_with(kCoreTag) && tag.substr(kCoreTag.size()) == "str";
+    read_ = EndOfScalar(text_, node.span.begin, node.span.style, value);
+    // The parser takes it where the text ends with a line break.
+    if (read_ == text_.npos) {
+      throw Refusal{node.span.begin, base::StrCat("not YAML: ", kUnclosedQuote)};
+    }
+    Add(std::move(node), anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kSequence, Offset(mark), tag, anchor);
+  }
+  void OnSequenceEnd() override { Close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kMapping, Offset(mark), tag, anchor);
+  }
+  void OnMapEnd() override {
+    if (open_.back().merges) Merge(&open_.back().node);
+    Close();
+  }
+
+  std::string UnknownAnchor(size_t alias) const {
+    const std::string_view name = text_.substr(alias, EndOfAlias(alias) - alias);
+    return base::StrCat("no anchor ", Quote(base::StrCat("&", name.substr(name.empty() ? 0 : 1))),
+                        " before this, or it holds itself");
   }
 
  private:
-  bool Next(Event* event) {
-    if (yaml_parser_parse(&parser_, event->get())) return true;
-    SyntaxProblem();
-    return false;
+  // A list or map that has not ended.
+  struct Unfinished {
+    YamlNode node;
+    YAML::anchor_t anchor = YAML::NullAnchor;
+    bool awaits_value = false;  // of a map: its last entry has a key only
+    bool merges = false;
+  };
+  struct Anchored {
+    size_t size = 0;
+    size_t depth = 0;
+    YamlNode node;
+  };
+
+  size_t EndOfAlias(size_t start) const {
+    return std::min(text_.find_first_of(" \t\r\n,[]{}", start), text_.size());
   }
 
-  size_t Offset(const yaml_mark_t& mark) const {
-    return mark.index < characters_.size() ? characters_[mark.index] : source_->text.size();
-  }
-
-  bool Fail(size_t offset, std::string message, std::string hint = "") {
-    problems_->Add(ProblemAt(*source_, offset, "", std::move(message), std::move(hint)));
-    return false;
-  }
-
-  void SyntaxProblem() {
-    const size_t offset =
-        parser_.error == YAML_READER_ERROR ? parser_.problem_offset : Offset(parser_.problem_mark);
-    std::string message =
-        base::StrCat("not YAML: ", parser_.problem == nullptr ? "out of memory" : parser_.problem);
-    if (parser_.context != nullptr) {
-      const Problem context = ProblemAt(*source_, Offset(parser_.context_mark), "", "");
-      base::StrAppend(&message, " ", parser_.context, " that starts at ", context.line, ":",
-                      context.column);
-    }
-    Fail(offset, std::move(message), TabHint(offset));
-  }
-
-  // Tabs in front of a key are what people cannot see.
-  std::string TabHint(size_t offset) const {
-    const std::string_view text = source_->text;
-    offset = std::min(offset, text.size());
-    const size_t start = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
-    const std::string_view line = text.substr(start == std::string_view::npos ? 0 : start + 1);
-    const size_t first = line.find_first_not_of(" \t");
-    const bool tab = line.substr(0, first).find('\t') != std::string_view::npos;
-    return tab ? "indent with spaces: YAML does not take tabs" : "";
-  }
+  bool IsOpenMap() const { return open_.back().node.kind == YamlNode::Kind::kMapping; }
 
   // `start` of a value is where its anchor or tag is: the value itself stands behind them.
-  size_t SkipProperties(size_t at) const {
-    const std::string_view text = source_->text;
-    while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
-      at = std::min(text.find_first_of(" \t\r\n", at), text.size());
-      at = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+  YamlNode NewNode(size_t start, std::string_view tag = "?") {
+    if (open_.size() > kMaxYamlDepth) throw Refusal{start, TooDeep()};
+    if (++nodes_ > kMaxYamlNodes) throw Refusal{start, TooMany()};
+    if (!IsKnownTag(tag)) {
+      throw Refusal{start, base::StrCat("the tag ", Quote(tag), " means nothing here")};
     }
-    return at;
+    YamlNode node;
+    node.span = {source_, SkipProperties(text_, start), ScalarStyle::kPlain};
+    return node;
   }
 
-  bool ReadNode(const Event& event, int depth, YamlNode* node) {
-    const size_t start = Offset(event->start_mark);
-    if (depth > kMaxYamlDepth) {
-      return Fail(start, base::StrCat("more than ", kMaxYamlDepth, " levels deep"));
-    }
-    if (++nodes_ > kMaxYamlNodes) return Fail(start, TooMany());
-    node->span = {source_, SkipProperties(start), ScalarStyle::kPlain};
-    switch (event->type) {
-      case YAML_SCALAR_EVENT:
-        return ReadScalar(event, node);
-      case YAML_SEQUENCE_START_EVENT:
-        return ReadSequence(event, depth, node);
-      case YAML_MAPPING_START_EVENT:
-        return ReadMapping(event, depth, node);
-      case YAML_ALIAS_EVENT:
-        return ReadAlias(Text(event->data.alias.anchor), start, depth, node);
-      default:
-        return Fail(start, "not YAML: expected a value");
-    }
+  void Open(YamlNode::Kind kind, size_t start, std::string_view tag, YAML::anchor_t anchor) {
+    YamlNode node = NewNode(start, tag);
+    node.kind = kind;
+    read_ = node.span.begin;
+    open_.push_back({.node = std::move(node), .anchor = anchor});
   }
 
-  bool ReadScalar(const Event& event, YamlNode* node) {
-    const auto& scalar = event->data.scalar;
-    if (!CheckTag(Text(scalar.tag), Offset(event->start_mark))) return false;
-    node->text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
-    node->span.style = StyleOf(scalar.style);
-    node->text_tag = Text(scalar.tag) == "tag:yaml.org,2002:str";
-    Anchor(scalar.anchor, *node);
-    return true;
+  void Close() {
+    Unfinished done = std::move(open_.back());
+    open_.pop_back();
+    Add(std::move(done.node), done.anchor);
   }
 
-  bool ReadSequence(const Event& event, int depth, YamlNode* node) {
-    node->kind = YamlNode::Kind::kSequence;
-    if (!CheckTag(Text(event->data.sequence_start.tag), Offset(event->start_mark))) return false;
-    for (;;) {
-      Event item;
-      if (!Next(&item)) return false;
-      if (item->type == YAML_SEQUENCE_END_EVENT) break;
-      if (!ReadNode(item, depth + 1, &node->items.emplace_back())) return false;
+  void Add(YamlNode node, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor) Keep(node, anchor);
+    if (open_.empty()) {
+      const bool empty = node.kind == YamlNode::Kind::kScalar && TypeOf(node) == ScalarType::kNull;
+      if (!empty) documents_.push_back(std::move(node));
+      return;
     }
-    Anchor(event->data.sequence_start.anchor, *node);
-    return true;
+    Unfinished& parent = open_.back();
+    if (!IsOpenMap()) {
+      parent.node.items.push_back(std::move(node));
+      return;
+    }
+    if (parent.awaits_value) {
+      parent.node.entries.back().value = std::move(node);
+    } else {
+      parent.merges = parent.merges || IsMerge(node);
+      parent.node.entries.emplace_back().key = std::move(node);
+    }
+    parent.awaits_value = !parent.awaits_value;
   }
 
-  bool ReadMapping(const Event& event, int depth, YamlNode* node) {
-    node->kind = YamlNode::Kind::kMapping;
-    if (!CheckTag(Text(event->data.mapping_start.tag), Offset(event->start_mark))) return false;
-    bool merges = false;
-    for (;;) {
-      Event key;
-      Event value;
-      if (!Next(&key)) return false;
-      if (key->type == YAML_MAPPING_END_EVENT) break;
-      auto& entry = node->entries.emplace_back();
-      if (!ReadNode(key, depth + 1, &entry.key)) return false;
-      if (!Next(&value) || !ReadNode(value, depth + 1, &entry.value)) return false;
-      merges = merges || IsMerge(entry.key);
-    }
-    if (merges && !Merge(node)) return false;
-    Anchor(event->data.mapping_start.anchor, *node);
-    return true;
-  }
-
-  bool ReadAlias(std::string_view name, size_t start, int depth, YamlNode* node) {
-    const auto it = anchors_.find(name);
-    if (it == anchors_.end()) {
-      return Fail(start, base::StrCat("no anchor `&", name, "` before this, or it holds itself"));
-    }
-    if (depth + it->second.depth > kMaxYamlDepth) {
-      return Fail(start, base::StrCat("more than ", kMaxYamlDepth, " levels deep"));
-    }
-    nodes_ += it->second.size;
-    if (nodes_ > kMaxYamlNodes) return Fail(start, TooMany());
-    *node = it->second.node;
-    return true;
-  }
-
-  static bool IsMerge(const YamlNode& key) {
-    return key.kind == YamlNode::Kind::kScalar && key.text == "<<" &&
-           key.span.style == ScalarStyle::kPlain && !key.text_tag;
+  void Keep(const YamlNode& node, YAML::anchor_t anchor) {
+    // What is kept for aliases counts, as what they expand to does.
+    Anchored anchored{CountNodes(node), DepthOf(node), {}};
+    nodes_ += anchored.size;
+    if (nodes_ > kMaxYamlNodes) return;  // the next value tells
+    anchored.node = node;
+    anchors_[anchor] = std::move(anchored);
   }
 
   // `<<: *defaults` brings in the entries that the mapping does not have itself.
-  bool Merge(YamlNode* node) {
+  static void Merge(YamlNode* node) {
     std::vector<YamlEntry> own;
     std::vector<YamlNode> merged;
     for (YamlEntry& entry : node->entries) {
@@ -238,62 +254,33 @@ class Parser {
     for (const YamlEntry& entry : own) names.insert(entry.key.text);
     for (YamlNode& map : merged) {
       if (map.kind != YamlNode::Kind::kMapping) {
-        return Fail(map.span.begin, "`<<` takes a map, or a list of maps");
+        throw Refusal{map.span.begin, "`<<` takes a map, or a list of maps"};
       }
       for (YamlEntry& entry : map.entries) {
         if (names.insert(entry.key.text).second) own.push_back(std::move(entry));
       }
     }
     node->entries = std::move(own);
-    return true;
   }
-
-  bool CheckTag(std::string_view tag, size_t offset) {
-    if (tag.empty() || tag == "!") return true;
-    static constexpr std::string_view kCore = "tag:yaml.org,2002:";
-    static constexpr std::array<std::string_view, 7> kTags = {"str",  "int", "float", "bool",
-                                                              "null", "map", "seq"};
-    const bool known = tag.starts_with(kCore) && std::find(kTags.begin(), kTags.end(),
-                                                           tag.substr(kCore.size())) != kTags.end();
-    return known || Fail(offset, base::StrCat("the tag `", tag, "` means nothing here"));
-  }
-
-  static int DepthOf(const YamlNode& node) {
-    int depth = 0;
-    for (const YamlNode& item : node.items) depth = std::max(depth, 1 + DepthOf(item));
-    for (const auto& [key, value] : node.entries) {
-      depth = std::max({depth, 1 + DepthOf(key), 1 + DepthOf(value)});
-    }
-    return depth;
-  }
-
-  void Anchor(const yaml_char_t* name, const YamlNode& node) {
-    if (name == nullptr) return;
-    // What is kept for aliases counts, as what they expand to does.
-    Anchored anchored{CountNodes(node), DepthOf(node), {}};
-    nodes_ += anchored.size;
-    if (nodes_ > kMaxYamlNodes) return;  // the next value tells
-    anchored.node = node;
-    anchors_[std::string(Text(name))] = std::move(anchored);
-  }
-
-  static std::string TooMany() {
-    return base::StrCat("more than ", kMaxYamlNodes, " values, aliases expanded");
-  }
-
-  struct Anchored {
-    size_t size = 0;
-    int depth = 0;
-    YamlNode node;
-  };
 
   std::shared_ptr<const SourceText> source_;
-  Problems* problems_;
-  yaml_parser_t parser_;
-  std::vector<size_t> characters_;  // byte offset of each
-  std::map<std::string, Anchored, std::less<>> anchors_;
+  std::string_view text_;
+  size_t skipped_ = 0;  // a byte order mark
+  size_t read_ = 0;     // end of the last value's text
+  bool started_ = false;
+  std::vector<Unfinished> open_;
+  std::vector<YamlNode> documents_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
   size_t nodes_ = 0;
 };
+
+// The parser knows no line ends of old Macs; same length, so that offsets stay.
+std::string WithLineFeeds(std::string text) {
+  for (size_t at = 0; (at = text.find('\r', at)) != text.npos; ++at) {
+    if (text.compare(at + 1, 1, "\n") != 0) text[at] = '\n';
+  }
+  return text;
+}
 
 bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
@@ -357,7 +344,26 @@ std::string_view Describe(const YamlNode& node) {
 
 std::vector<YamlNode> ParseYaml(const std::shared_ptr<const SourceText>& source,
                                 Problems* problems) {
-  return Parser(source, problems).Documents();
+  if (auto bad = FindBadCharacter(source->text)) {
+    problems->Add(ProblemAt(*source, bad->offset, "", std::move(bad->message)));
+    return {};
+  }
+  Builder builder(source);
+  try {
+    std::istringstream stream(WithLineFeeds(source->text));
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const Refusal& refusal) {
+    problems->Add(ProblemAt(*source, refusal.offset, "", refusal.message));
+  } catch (const YAML::Exception& error) {
+    const SyntaxContext context = builder.ContextAt(error.mark);
+    problems->Add(
+        error.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR)
+            ? ProblemAt(*source, context.offset, "", builder.UnknownAnchor(context.offset))
+            : ExplainSyntax(*source, error.msg, context));
+  }
+  return builder.TakeDocuments();
 }
 
 }  // namespace levada::pipeline

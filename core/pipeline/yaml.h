@@ -13,8 +13,8 @@
 //   auto source = std::make_shared<const SourceText>("fraud.yaml", text);
 //   for (const YamlNode& document : ParseYaml(source, &problems)) { ... }
 //
-// The parser is libyaml, of which the one in kubectl and the API server is a port: both take the
-// same texts. Aliases and merge keys are expanded; a document that is too large, too deep or that
+// The parser is yaml-cpp, by its events: where a value stands, how it was written and how much it
+// may expand to is ours. Aliases and merge keys are expanded; a document that is too deep or that
 // expands to too many values is a problem and is not returned.
 //
 // Thread-safety: pure functions.
