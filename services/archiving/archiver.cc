@@ -225,6 +225,7 @@ absl::Status Archiver::CommitFiles() {
     probe_.Committed(reason, next->files.size(), rows_, bytes);
     for (auto& [number, partition] : partitions_) partition.start = partition.begin = partition.now;
     writer_.Release();
+    probe_.OpenFiles(writer_.open_files(), writer_.buffered());
     rows_ = bytes_ = 0;
     has_added_ = false;
     newest_ = *next;

@@ -12,7 +12,6 @@ namespace levada::archiving {
 namespace {
 
 constexpr int64_t kRowGroupRows = 128 << 10;
-constexpr size_t kRowGroupBytes = 64 << 20;
 constexpr int kZstdLevel = 3;
 
 absl::Status FromArrow(const arrow::Status& status) {
@@ -129,8 +128,7 @@ class ParquetWriter : public FileWriter {
     return Guarded([&]() -> arrow::Status {
       ARROW_RETURN_NOT_OK(Open());
       ARROW_RETURN_NOT_OK(AppendRow(row));
-      if (rows_ < kRowGroupRows && bytes_ < kRowGroupBytes) return arrow::Status::OK();
-      return WriteRowGroup();
+      return rows_ < kRowGroupRows ? arrow::Status::OK() : WriteRowGroup();
     });
   }
 
@@ -164,7 +162,7 @@ class ParquetWriter : public FileWriter {
     for (const auto& field : schema_->fields()) {
       builders_.emplace_back();
       ARROW_RETURN_NOT_OK(
-          arrow::MakeBuilder(arrow::default_memory_pool(), field->type(), &builders_.back()));
+          arrow::MakeBuilder(arrow::system_memory_pool(), field->type(), &builders_.back()));
     }
     auto properties = parquet::WriterProperties::Builder()
                           .compression(parquet::Compression::ZSTD)
@@ -172,7 +170,7 @@ class ParquetWriter : public FileWriter {
                           ->max_row_group_length(kRowGroupRows)
                           ->created_by("levada")
                           ->build();
-    auto opened = parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), stream_,
+    auto opened = parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(), stream_,
                                                    std::move(properties));
     ARROW_RETURN_NOT_OK(opened.status());
     writer_ = std::move(opened).ValueUnsafe();

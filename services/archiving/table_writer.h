@@ -24,7 +24,7 @@ namespace levada::archiving {
 class TableWriter {
  public:
   static constexpr size_t kMaxOpen = 32;
-  static constexpr size_t kMaxBuffered = 64 << 20;
+  static constexpr size_t kMaxBuffered = 16 << 20;
 
   // Files are created in the log's temp folder. `inferred`: the columns where the topic declares
   // none. All outlive the writer.
