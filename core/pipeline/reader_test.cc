@@ -152,6 +152,8 @@ TEST(ReaderTest, TellsWhatIsNotYamlAndWhere) {
   told("é:\n  - *x y", "2:5: no anchor `&x` before this");
   told("a: * b", "1:5: not YAML: `*` without the name of an anchor");
   told("a: 1\n\tb: 2\n", "2:1: not YAML: a tab in the indentation");
+  told("a: 1\nb", "2:1: not YAML: expected `:` behind this key");
+  told("a: 1\nb c\n\n", "2:1: not YAML: expected `:` behind this key");
   told("a: |x\n b\n", "1:5: not YAML: text in the line of `|` or `>`");
   told("{\"a\": {\"b\": [1]}", "1:17: not YAML: expected `,` or `}` in the map that starts at 1:1");
   told("{a: [b}", "1:7: not YAML: `}` closes nothing that is open here");

@@ -101,6 +101,7 @@ class Builder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const size_t start = Offset(mark);
+    if (IsKeyAlone(start)) throw Refusal{start, "not YAML: expected `:` behind this key"};
     YamlNode node = NewNode(start);
     // The parser tells neither whether it is written out nor where it would stand.
     const bool is_value = open_.empty() || open_.back().awaits_value || !IsOpenMap();
@@ -146,8 +147,9 @@ class Builder : public YAML::EventHandler {
   void OnSequenceEnd() override { Close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
+                  YAML::EmitterStyle::value style) override {
     Open(YamlNode::Kind::kMapping, Offset(mark), tag, anchor);
+    open_.back().block = style == YAML::EmitterStyle::Block;
   }
   void OnMapEnd() override {
     if (open_.back().merges) Merge(&open_.back().node);
@@ -167,6 +169,7 @@ class Builder : public YAML::EventHandler {
     YAML::anchor_t anchor = YAML::NullAnchor;
     bool awaits_value = false;  // of a map: its last entry has a key only
     bool merges = false;
+    bool block = false;  // of a map: an entry a line, not in braces
   };
   struct Anchored {
     size_t size = 0;
@@ -176,6 +179,13 @@ class Builder : public YAML::EventHandler {
 
   size_t EndOfAlias(size_t start) const {
     return std::min(text_.find_first_of(" \t\r\n,[]{}", start), text_.size());
+  }
+
+  // The parser takes a text's last line for a key even where it has no `:`; of the value that it
+  // makes up it tells the key's place. A key behind `?` needs none.
+  bool IsKeyAlone(size_t start) const {
+    return !open_.empty() && open_.back().block && open_.back().awaits_value && start < read_ &&
+           text_[start] != '?';
   }
 
   bool IsOpenMap() const { return open_.back().node.kind == YamlNode::Kind::kMapping; }
