@@ -1,5 +1,6 @@
 // JSON values as expression values: FromJson.
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include "absl/strings/escaping.h"
@@ -94,6 +95,15 @@ Value Mismatch(const json::Value& json, FieldType type, base::Arena* arena) {
                                quote ? base::StrCat(" (", json.raw.substr(0, 40), ")") : "")));
 }
 
+// JSON has no infinity; a number that would become one is a fault of whoever wrote it, and every
+// comparison with it would be a guess.
+Value Real(const json::Value& json, base::Arena* arena) {
+  const double value = ParseDouble(json.raw);
+  if (std::isfinite(value)) return Value::Double(value);
+  return Value::Error(arena->Copy(
+      base::StrCat("the number ", json.raw.substr(0, 40), " is beyond the range of a double")));
+}
+
 Value Untyped(const json::Value& json, base::Arena* arena) {
   switch (json.kind) {
     case json::Kind::kAbsent:
@@ -105,7 +115,7 @@ Value Untyped(const json::Value& json, base::Arena* arena) {
     case json::Kind::kTrue:
       return Value::Bool(true);
     case json::Kind::kNumber:
-      return Value::Double(ParseDouble(json.raw));
+      return Real(json, arena);
     case json::Kind::kString:
       return Value::String(Text(json, arena));
     case json::Kind::kArray:
@@ -157,7 +167,7 @@ Value FromNumber(const json::Value& json, FieldType type, base::Arena* arena) {
     case FieldType::kFloat:
     case FieldType::kDouble:
     case FieldType::kDecimal:
-      return Value::Double(ParseDouble(json.raw));
+      return Real(json, arena);
     case FieldType::kTimestamp:
       if (const auto micros = base::ParseEpoch(json.raw); micros.ok()) return FromMicros(*micros);
       break;

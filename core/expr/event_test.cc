@@ -122,6 +122,14 @@ TEST(Event, AValueOfAnotherTypeIsAnError) {
   EXPECT_EQ(EvalForTest(&env, "amount != null && amount > 1", R"({"amount": null})"), "false");
 }
 
+TEST(Event, ANumberBeyondTheRangeOfADoubleIsAnErrorAndNotInfinity) {
+  EXPECT_EQ(EvalForTest("n > 1", R"({"n": 1e999})"),
+            "error: n: the number 1e999 is beyond the range of a double");
+  EXPECT_EQ(EvalForTest("n < 1", R"({"n": -1e999})"),
+            "error: n: the number -1e999 is beyond the range of a double");
+  EXPECT_EQ(EvalForTest("n == 0.0", R"({"n": 1e-999})"), "true");
+}
+
 TEST(Event, TextIsDecoded) {
   EXPECT_EQ(EvalForTest("name == 'a\"b'", R"({"name": "a\"b"})"), "true");
   EXPECT_EQ(EvalForTest("size(name)", R"({"name": "\ud83d\ude00é"})"), "2");
