@@ -171,6 +171,9 @@ write_secrets
 run_pipeline
 step "$events simulated transactions to $gateway, $rate a second"
 "$bin/levada" generate fraud --live --rate "$rate" --count "$events" --to "$gateway"
+note "one more, to the detector at $detector, which answers at once:"
+"$bin/levada" generate fraud --count 1 2>/dev/null | curl -sS --fail-with-body -d @- "$detector" |
+  sed 's/^/      /'
 if [[ -n $file ]]; then
   step "$file to $gateway"
   demo_py post --to "$gateway" "$file"
@@ -178,10 +181,12 @@ fi
 step "Until everything has arrived"
 demo_py wait-done --pid "$runner"
 step "Stop: Ctrl-C to levada run, which drains"
-stop_pipeline || { tail -n 20 "$dir/run.log" >&2; die "levada run did not end well; logs are in $dir"; }
-runner=""
-echo
 code=0
+if ! stop_pipeline; then
+  code=1
+  warn "levada run did not end well; logs are in $dir: $(tail -n 1 "$dir/run.log")"
+fi
+runner=""
 demo_py report || code=1
 
 if ! $stop; then
@@ -191,9 +196,10 @@ ${bold}Look further${plain}
   eval "\$(./dev shell-env)"        programs and addresses for this shell
   curl -s "$LEVADA_OPENSEARCH/$name-*/_search?q=outcome:block&size=3&pretty"
   .deps/venv/bin/python -c "import duckdb; duckdb.sql(\"select outcome, count(*), avg(score) from '${dir#"$ROOT"/}/data/lake/transactions/**/*.parquet' group by 1\").show()"
-  ls ${LEVADA_SMTP_MAIL#"$ROOT"/}          the mails
-  ls ${dir#"$ROOT"/}/state           each stage's log
-  levada run manifests/samples/fraud-prevention.yaml      runs it until Ctrl-C, with a live table
+  ls ${LEVADA_SMTP_MAIL#"$ROOT"/}      the mails
+  ls ${dir#"$ROOT"/}/state               each stage's log
+  levada run manifests/samples/fraud-prevention.yaml --secrets ${dir#"$ROOT"/}/secrets
+                                   runs it until Ctrl-C, with a live table
   ./dev servers down               stops the servers
 END
 fi

@@ -76,8 +76,9 @@ def search(path: str, body: dict | None = None) -> dict:
     return answer.json() if answer.ok else {}
 
 
-def indexed(name: str) -> int:
-    search(f"{name}-*/_refresh")
+def indexed(name: str, refresh: bool = False) -> int:
+    if refresh:
+        search(f"{name}-*/_refresh")
     return search(f"{name}-*/_count").get("count", 0)
 
 
@@ -267,10 +268,10 @@ class Arrived:
     named: int
 
     @staticmethod
-    def of(demo: Demo) -> "Arrived":
+    def of(demo: Demo, refresh: bool = False) -> "Arrived":
         rows, ids = archive(demo.lake, "count(*), count(distinct event_id)")
         _, _, named = demo.alerts()
-        return Arrived(indexed(demo.name), rows, ids, len(blocked_in(demo.lake)), len(named))
+        return Arrived(indexed(demo.name, refresh), rows, ids, len(blocked_in(demo.lake)), len(named))
 
 
 def pause(demo: Demo, stage: str) -> None:
@@ -299,17 +300,17 @@ def wait_done(demo: Demo, args) -> None:
             return
         if now != last:
             last, moved_at = now, time.monotonic()
+            if moved_at - shown_at > 3:
+                shown_at = moved_at
+                note(
+                    f"scored {detect['records_in']:,} of {taken:,}, indexed {now.indexed:,}, "
+                    f"archived {now.rows:,}, mailed {now.named:,} of {now.blocked:,}"
+                )
         if time.monotonic() - moved_at > IDLE_SECONDS:
-            states = ", ".join(f"{name} {stage['state']}" for name, stage in stages.items())
-            warn(f"nothing has moved for {IDLE_SECONDS} s; counting what there is ({states})")
+            states = "; ".join(f"{name} {stage['state']}" for name, stage in stages.items())
+            warn(f"nothing has moved for {IDLE_SECONDS} s, counting what there is ({states})")
             return
-        if time.monotonic() - shown_at > 3:
-            shown_at = time.monotonic()
-            note(
-                f"scored {detect['records_out']:,} of {taken:,}, indexed {now.indexed:,}, "
-                f"archived {now.rows:,}, mailed {now.named:,} of {now.blocked:,}"
-            )
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def report(demo: Demo, _args) -> None:
@@ -322,7 +323,7 @@ def report(demo: Demo, _args) -> None:
     )
     filtered = stages["detect"]["filtered"]
     taken = stages["gateway"]["records_out"] + stages["producer"]["records_out"]
-    now = Arrived.of(demo)
+    now = Arrived.of(demo, refresh=True)
     mails, repeats, _ = demo.alerts()
 
     say("Events")
