@@ -13,6 +13,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kRequestTimeout{60};
+// More is never sent: OpenSearch answers a request that is above a tenth of its heap with 429 each
+// time, as if it were only busy, and the document would block its partition for ever.
+constexpr size_t kMaxDocumentBytes = 16 << 20;
 constexpr size_t kKeepBytes = 16 << 20;  // of an emptied buffer
 
 OpenSearch::Connect ConnectTo(const runtime::StageContext& context,
@@ -64,6 +67,13 @@ absl::Status Indexer::Add(const Batch& batch, std::vector<DeadLetter>* dead_lett
     const size_t begin = lines_.size();
     if (!writer_.Append(batch[i], epochs_[batch[i].partition], &lines_, &document, &error)) {
       dead_letters->push_back({static_cast<int32_t>(i), error});
+      continue;
+    }
+    if (const size_t bytes = lines_.size() - begin; bytes > kMaxDocumentBytes) {
+      lines_.resize(begin);
+      dead_letters->push_back(
+          {static_cast<int32_t>(i), base::StrCat("the document has ", bytes, " bytes; at most ",
+                                                 kMaxDocumentBytes, " are sent to OpenSearch")});
       continue;
     }
     pending_.push_back({begin, lines_.size() - begin, document.id_hash,

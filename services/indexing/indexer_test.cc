@@ -168,6 +168,18 @@ TEST_F(IndexerTest, BrokenEventsAreDeadAndTheOthersGoOn) {
   EXPECT_THAT(server_.bulks, ElementsAre(ElementsAre("a", "b")));
 }
 
+// OpenSearch answered 429 to a record of 50 MB each time, and its partition stood still.
+TEST_F(IndexerTest, ADocumentThatIsTooLargeForAnyRequestIsDead) {
+  Make();
+  AddEvents({R"({"id":"a"})", R"({"id":"b","x":")" + std::string(17 << 20, 'x') + R"("})",
+             R"({"id":"c"})"});
+  ASSERT_EQ(dead_.size(), 1u);
+  EXPECT_EQ(dead_[0].source, 1);
+  EXPECT_THAT(dead_[0].error, HasSubstr("at most 16777216"));
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_THAT(server_.bulks, ElementsAre(ElementsAre("a", "c")));
+}
+
 TEST_F(IndexerTest, ABatchOfOnlyBrokenEventsIsFlushedTooSoThatItsOffsetsAreCommitted) {
   Make();
   AddEvents({"{oops"});
