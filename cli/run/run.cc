@@ -129,7 +129,8 @@ class Runner {
       Show(false);
       SleepUnlessInterrupted(seconds(1));
     }
-    const bool clean = DrainAll();
+    // After a failure there may be nobody left to read the rest.
+    const bool clean = DrainAll(status.ok() && !flags_.no_wait);
     Show(true);
     if (!status.ok()) return Fail(base::View(status.message()));
     return clean ? kOk
@@ -146,15 +147,15 @@ class Runner {
     return absl::OkStatus();
   }
 
-  // Ends the stages in the order in which records pass them, each when it has read what the ones
-  // before it have written. A second Ctrl-C cuts the waiting short.
-  bool DrainAll() {
+  // Ends the stages in the order in which records pass them; with `catch_up` each when it has read
+  // what the ones before it have written. A second Ctrl-C cuts the waiting short.
+  bool DrainAll(bool catch_up) {
     if (!flags_.json) std::cerr << "\ndraining; Ctrl-C again ends it at once\n";
     bool clean = true;
     const int asked = std::max(1, interrupts.load());
     for (const std::vector<size_t>& level : Levels(plan_)) {
       const auto until = Clock::now() + kCatchUp;
-      while (!flags_.no_wait && interrupts <= asked && Clock::now() < until && !CaughtUp(level)) {
+      while (catch_up && interrupts <= asked && Clock::now() < until && !CaughtUp(level)) {
         TickAll().IgnoreError();
         std::this_thread::sleep_for(milliseconds(100));
       }
