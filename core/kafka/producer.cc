@@ -10,6 +10,13 @@
 namespace levada::kafka {
 namespace {
 
+// For the calls that end a transaction. The broker has ended it by itself after
+// transaction_timeout, so waiting much longer brings nothing; librdkafka may then go on trying
+// forever.
+constexpr int kEndTimeoutMs = 12'000;
+// Aborting is a courtesy: the next producer of this transactional id does it too.
+constexpr int kAbortTimeoutMs = 5'000;
+
 // Takes the error apart and frees it.
 absl::Status TakeTransactionError(rd_kafka_error_t* error, std::string_view what) {
   if (error == nullptr) return absl::OkStatus();
@@ -125,16 +132,17 @@ class ProducerImpl : public Producer {
     for (const PartitionOffset& entry : offsets) {
       rd_kafka_topic_partition_list_add(list, name.c_str(), entry.partition)->offset = entry.offset;
     }
-    rd_kafka_error_t* error = rd_kafka_send_offsets_to_transaction(client_, list, group, 30'000);
+    rd_kafka_error_t* error =
+        rd_kafka_send_offsets_to_transaction(client_, list, group, kEndTimeoutMs);
     rd_kafka_topic_partition_list_destroy(list);
     return TakeTransactionError(error, "adding offsets to a transaction");
   }
   absl::Status Commit() override {
-    return TakeTransactionError(rd_kafka_commit_transaction(client_, 30'000),
+    return TakeTransactionError(rd_kafka_commit_transaction(client_, kEndTimeoutMs),
                                 "committing a transaction");
   }
   absl::Status Abort() override {
-    return TakeTransactionError(rd_kafka_abort_transaction(client_, 30'000),
+    return TakeTransactionError(rd_kafka_abort_transaction(client_, kAbortTimeoutMs),
                                 "aborting a transaction");
   }
 

@@ -14,9 +14,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kCommitAttempts = 4;
+constexpr int kCommitAttempts = 2;
 
-// A transaction call that timed out is to be called again (librdkafka's contract).
+// A commit that timed out is to be called again (librdkafka's contract).
 template <typename Call>
 absl::Status CallAgain(const Call& call) {
   absl::Status status = call();
@@ -141,8 +141,9 @@ absl::Status StageOutput::CommitPlainly(kafka::Consumer& consumer,
 
 absl::Status StageOutput::CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
                                             rd_kafka_consumer_group_metadata_t* group) {
-  absl::Status status =
-      CallAgain([&] { return producer_->SendOffsets(worker_.input, offsets, group); });
+  // Not called again: after a broker was away librdkafka may try for ever, and a new producer
+  // finds out what became of the transaction.
+  absl::Status status = producer_->SendOffsets(worker_.input, offsets, group);
   rd_kafka_consumer_group_metadata_destroy(group);
   return status.ok() ? CallAgain([&] { return producer_->Commit(); }) : status;
 }
