@@ -207,7 +207,7 @@ class ConsumerImpl : public Consumer {
   // librdkafka 2.0 may hand out, in one batch, messages from before a rebalance or pause together
   // with those from after it (its release notes for 2.1). What is not ours or was seen is dropped.
   bool Wanted(const rd_kafka_message_t& message) {
-    if (revoked_now_.contains(message.partition)) return false;
+    if (!revoked_now_.empty() && revoked_now_.contains(message.partition)) return false;
     const auto next = next_.find(message.partition);
     if (next == next_.end() || message.offset < next->second) return false;
     next->second = message.offset + 1;

@@ -235,13 +235,13 @@ bool Chain::EmitTo(const Row& row, int topic, OutputRecord record, OutputBatch* 
   const Output& output = outputs_[topic];
   record.topic = static_cast<int16_t>(topic);
   if (output.when) {
-    const absl::StatusOr<bool> wanted = output.when->Test(*activation_);
-    if (!wanted.ok()) {
+    const expr::Value wanted = output.when->Eval(*activation_);
+    if (!wanted.is(expr::Kind::kBool)) {
       Fail(row, base::StrCat("output to ", topic_names_[topic]),
-           base::View(wanted.status().message()), out);
+           wanted.ok() ? "the condition is neither true nor false" : wanted.text(), out);
       return false;
     }
-    if (!*wanted) return true;
+    if (!wanted.boolean()) return true;
   }
   if (output.key) SetKey(output, row, &record, out);
   if (output.compacted && !record.has_key) {

@@ -43,6 +43,7 @@ EventWriter::EventWriter(const CopiedFields& copied, expr::Env* env) {
 bool EventWriter::Write(std::string_view document, const json::ScanInfo& info,
                         std::span<const json::Value> raw, const expr::Activation& activation,
                         std::string* out) {
+  if (OnlyAppends(raw)) return Append(document, info, raw, activation, out);
   values_.clear();
   ranges_.clear();
   edits_.clear();
@@ -64,6 +65,31 @@ bool EventWriter::Write(std::string_view document, const json::ScanInfo& info,
   } else {
     json::Splice(document, info, raw, edits_, drop_, out);
   }
+  return true;
+}
+
+bool EventWriter::OnlyAppends(std::span<const json::Value> raw) const {
+  const auto absent = [&](int slot) { return raw[slot].kind == json::Kind::kAbsent; };
+  return !select_ && std::all_of(drop_.begin(), drop_.end(), absent) &&
+         std::all_of(set_.begin(), set_.end(), [&](const Field& f) { return absent(f.scanned); });
+}
+
+bool EventWriter::Append(std::string_view document, const json::ScanInfo& info,
+                         std::span<const json::Value> raw, const expr::Activation& activation,
+                         std::string* out) const {
+  out->append(document.substr(0, info.close));
+  bool any = !info.empty;
+  for (const Field& field : set_) {
+    if (any) out->push_back(',');
+    any = true;
+    out->append(field.key);
+    if (field.copied >= 0) {
+      out->append(Whole(raw[field.copied]));
+    } else if (!expr::AppendJson(activation.Get(field.slot), out)) {
+      return false;
+    }
+  }
+  out->append(document.substr(info.close));
   return true;
 }
 

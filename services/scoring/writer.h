@@ -27,7 +27,7 @@ class EventWriter {
   // True if events leave as they came in: there is nothing to write.
   bool identity() const { return set_.empty() && drop_.empty() && !select_; }
 
-  // Appends the event. False if a value cannot be written (larger than 64 MiB).
+  // Appends the event. False, with part of it written, if a value cannot be (larger than 64 MiB).
   bool Write(std::string_view document, const json::ScanInfo& info,
              std::span<const json::Value> raw, const expr::Activation& activation,
              std::string* out);
@@ -43,6 +43,13 @@ class EventWriter {
     size_t begin = 0;
     size_t size = 0;
   };
+
+  // Whether all that is to be done to the event is to add fields that it does not have: most events
+  // are written so, in one go.
+  bool OnlyAppends(std::span<const json::Value> raw) const;
+  bool Append(std::string_view document, const json::ScanInfo& info,
+              std::span<const json::Value> raw, const expr::Activation& activation,
+              std::string* out) const;
 
   std::vector<Field> set_;
   std::vector<int> drop_;

@@ -1,0 +1,182 @@
+"""Scoring beside what librdkafka alone needs to move the same events from topic to topic.
+
+Three programs, one after the other and round after round, read the same topic of card transactions
+and write to topics of six partitions, exactly once, with a commit every second:
+
+  limit      kafka_limit: records as they come, librdkafka and nothing else
+  stateless  levada-scoring: filter, three computed fields, two rules, routed to two topics
+  model      the same and an XGBoost model of 60 trees
+
+What counts is the events for each second of processor time that the process used, kernel included,
+between the commits at 20 % and at 90 % of the input. That is next to independent of what else runs.
+
+  EVENTS=1000000 ROUNDS=3   how much and how often
+  RESULT=FILE               the numbers as JSON
+"""
+
+import json
+import os
+import pathlib
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
+
+from lib.kafka import create_topic, end_offsets
+from lib.servers import Kafka
+from process import cpu_seconds, peak_megabytes
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = pathlib.Path(os.environ.get("LEVADA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
+EVENTS = int(os.environ.get("EVENTS", "1000000"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+PARTITIONS = 6
+BEGIN, END = 0.2, 0.9
+
+MANIFEST = """
+apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: {name}}}
+spec:
+  topics:
+  - name: {source}
+    key: entity_id
+    fields:
+    - {{name: event_id, type: string, required: true}}
+    - {{name: event_time, type: timestamp, required: true}}
+    - {{name: entity_id, type: string, required: true}}
+    - {{name: transaction_amt, type: double, required: true}}
+    - {{name: distance_km, type: double}}
+    - {{name: billing_country, type: string}}
+  - {{name: {name}-normal, key: entity_id}}
+  - {{name: {name}-large, key: entity_id}}
+  stages:
+  - name: score
+    scoring:
+      from: {source}
+      commitInterval: 1s
+      steps:
+      - filter: transaction_amt > 0
+      - set:
+        - {{name: hour, value: event_time.getHours()}}
+        - {{name: per_km, value: transaction_amt / (distance_km + 1.0)}}
+        - {{name: corridor, value: 'billing_country + "-" + transaction_currency'}}
+{model}      - rules:
+          rules:
+          - {{name: large, when: transaction_amt > 220, outcome: review}}
+          - {{name: rest, when: "true", outcome: approve}}
+      outputs:
+      - {{to: {name}-large, when: outcome == "review"}}
+      - {{to: {name}-normal, when: outcome != "review"}}
+"""
+
+MODEL = f"""      - model:
+          xgboost: {ROOT}/models/fraud/fraud.json
+          inputs: [transaction_amt, distance_km, hour, hour <= 6, "event_time.getDayOfWeek() in [0, 6]"]
+"""
+
+
+class Run:
+    """One program over the whole topic."""
+
+    def __init__(self, folder: pathlib.Path, kafka: str, source: str, kind: str):
+        self.source = source
+        self.admin = AdminClient({"bootstrap.servers": kafka})
+        name = f"{kind}-{uuid.uuid4().hex[:8]}"
+        if kind == "limit":
+            self.group = name
+            topics = [name]
+            command = [BIN / "kafka_limit", kafka, self.group, source, name, "1000"]
+        else:
+            self.group = f"levada.default.{name}.score"
+            topics = [f"{name}-normal", f"{name}-large", f"{name}.dead-letters"]
+            manifest = folder / f"{name}.yaml"
+            manifest.write_text(MANIFEST.format(name=name, source=source,
+                                                model=MODEL if kind == "model" else ""))
+            command = [BIN / "levada-scoring", "--pipeline", manifest, "--stage", "score", "--kafka", kafka]
+        for topic in topics:
+            create_topic(kafka, topic, PARTITIONS)
+        self.log = folder / f"{name}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def committed(self) -> int:
+        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)])
+        partitions = asked[self.group].result(30).topic_partitions
+        return sum(max(entry.offset, 0) for entry in partitions if entry.topic == self.source)
+
+    def measure(self) -> dict:
+        begin = self._sample(BEGIN * EVENTS)
+        end = self._sample(END * EVENTS)
+        self._sample(EVENTS)
+        memory = peak_megabytes(self.process.pid)
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0, self.log.read_text()
+        events, cpu = end[0] - begin[0], end[1] - begin[1]
+        return {"events_per_cpu_second": events / cpu, "cpu_us": cpu * 1e6 / events,
+                "events_per_second": events / (end[2] - begin[2]), "peak_mb": memory}
+
+    def _sample(self, events: float) -> tuple[int, float, float]:
+        """(events committed, processor time, time) at the first commit seen behind `events`."""
+        deadline = time.monotonic() + 300
+        before = self.committed()
+        while True:
+            now = self.committed()
+            # A sample is taken just behind a commit, so that all have the same distance to one.
+            if now >= events and (now > before or now >= EVENTS):
+                return now, cpu_seconds(self.process.pid), time.monotonic()
+            before = now
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, f"{now} of {EVENTS} events: {self.log.read_text()}"
+            time.sleep(0.05)
+
+
+def machine() -> dict:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
+            "load": round(os.getloadavg()[0], 1), "date": time.strftime("%Y-%m-%d")}
+
+
+def main() -> None:
+    kafka = Kafka().address
+    source = "bench-" + uuid.uuid4().hex[:8]
+    results: dict[str, list[dict]] = {"limit": [], "stateless": [], "model": []}
+    before = machine()
+    print(f"{before['cores']} cores of {before['cpu']}, Linux {before['kernel']}, load {before['load']}; "
+          f"{EVENTS:,} events, {ROUNDS} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        create_topic(kafka, source, PARTITIONS)
+        subprocess.run([BIN / "levada", "generate", "fraud", "--days", "0", "--count", str(EVENTS), "--to", f"kafka:{source}",
+                        "--kafka", kafka], check=True, stdout=subprocess.DEVNULL)
+        assert sum(end_offsets(kafka, source).values()) == EVENTS
+        print(f"{'':<12}{'events/CPU s':>14}{'CPU us/event':>14}{'events/s':>12}{'peak MB':>10}{'of limit':>10}"
+              f"{'MB more':>10}")
+        for _ in range(ROUNDS):
+            for kind, rounds in results.items():
+                rounds.append(Run(pathlib.Path(folder), kafka, source, kind).measure())
+    middle = {kind: {key: statistics.median(result[key] for result in rounds) for key in rounds[0]}
+              for kind, rounds in results.items()}
+    limit = middle["limit"]
+    for kind, numbers in middle.items():
+        numbers["of_limit"] = numbers["events_per_cpu_second"] / limit["events_per_cpu_second"]
+        numbers["more_mb"] = numbers["peak_mb"] - limit["peak_mb"]
+        print(f"{kind:<12}{numbers['events_per_cpu_second']:>14,.0f}{numbers['cpu_us']:>14.2f}"
+              f"{numbers['events_per_second']:>12,.0f}{numbers['peak_mb']:>10.0f}{numbers['of_limit']:>10.0%}"
+              f"{numbers['more_mb']:>+10.0f}")
+    if os.environ.get("RESULT"):
+        pathlib.Path(os.environ["RESULT"]).write_text(json.dumps(
+            {"machine": before, "events": EVENTS, "median": middle, "rounds": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    main()
+    print(f"took {time.monotonic() - begun:.0f} s", file=sys.stderr)

@@ -1,0 +1,165 @@
+// What librdkafka needs to move records from topic to topic, exactly once: the limit that a stage
+// is measured against (bench_scoring.py).
+//
+//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS          until SIGTERM
+//
+// Keys and values as they are, in transactions with the input offsets. Consumer and producer are
+// set as core/kafka sets them: the same queues, batches, compression and isolation.
+#include <librdkafka/rdkafka.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Settings = std::initializer_list<std::pair<const char*, std::string>>;
+
+constexpr int kTimeoutMs = 60'000;
+std::atomic<bool> stopped{false};
+
+[[noreturn]] void Die(const std::string& what) {
+  std::fprintf(stderr, "kafka_limit: %s\n", what.c_str());
+  std::exit(1);
+}
+
+void Check(rd_kafka_error_t* error) {
+  if (error != nullptr) Die(rd_kafka_error_string(error));
+}
+
+rd_kafka_t* MakeClient(rd_kafka_type_t type, const Settings& settings) {
+  char reason[512];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name, value.c_str(), reason, sizeof reason) != RD_KAFKA_CONF_OK) {
+      Die(reason);
+    }
+  }
+  rd_kafka_t* client = rd_kafka_new(type, conf, reason, sizeof reason);
+  if (client == nullptr) Die(reason);
+  return client;
+}
+
+rd_kafka_t* MakeConsumer(const std::string& brokers, const std::string& group,
+                         const std::string& topic) {
+  rd_kafka_t* client =
+      MakeClient(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
+                                     {"group.id", group},
+                                     {"enable.auto.commit", "false"},
+                                     {"enable.auto.offset.store", "false"},
+                                     {"auto.offset.reset", "earliest"},
+                                     {"isolation.level", "read_committed"},
+                                     {"partition.assignment.strategy", "cooperative-sticky"},
+                                     {"queued.min.messages", "100000"},
+                                     {"queued.max.messages.kbytes", "16384"},
+                                     {"fetch.message.max.bytes", "1048576"},
+                                     {"fetch.max.bytes", "8388608"},
+                                     {"fetch.wait.max.ms", "50"}});
+  rd_kafka_poll_set_consumer(client);
+  rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
+  if (rd_kafka_subscribe(client, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) Die("cannot subscribe");
+  rd_kafka_topic_partition_list_destroy(topics);
+  return client;
+}
+
+rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group) {
+  return MakeClient(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers},
+                                        {"transactional.id", group},
+                                        {"acks", "all"},
+                                        {"compression.codec", "lz4"},
+                                        {"linger.ms", "5"},
+                                        {"batch.size", "262144"},
+                                        {"batch.num.messages", "10000"},
+                                        {"queue.buffering.max.messages", "500000"},
+                                        {"queue.buffering.max.kbytes", "32768"},
+                                        {"partitioner", "murmur2_random"},
+                                        {"message.max.bytes", "10485760"}});
+}
+
+class Mover {
+ public:
+  Mover(const std::string& brokers, const std::string& group, std::string from,
+        const std::string& to)
+      : from_(std::move(from)),
+        producer_(MakeProducer(brokers, group)),
+        topic_(rd_kafka_topic_new(producer_, to.c_str(), nullptr)) {
+    Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
+    consumer_ = MakeConsumer(brokers, group, from_);
+    queue_ = rd_kafka_queue_get_consumer(consumer_);
+  }
+
+  void Run(std::chrono::milliseconds commit_interval) {
+    std::vector<rd_kafka_message_t*> messages(2000);
+    while (!stopped) {
+      // With a time limit the client waits until the array is full: take what is there.
+      ssize_t count = rd_kafka_consume_batch_queue(queue_, 0, messages.data(), messages.size());
+      if (count == 0) count = rd_kafka_consume_batch_queue(queue_, 10, messages.data(), 1);
+      for (ssize_t i = 0; i < count; ++i) {
+        if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) Move(*messages[i]);
+        rd_kafka_message_destroy(messages[i]);
+      }
+      rd_kafka_poll(producer_, 0);
+      if (open_ && Clock::now() - opened_at_ >= commit_interval) Commit();
+    }
+    if (open_) Commit();
+    rd_kafka_consumer_close(consumer_);
+  }
+
+ private:
+  void Move(const rd_kafka_message_t& message) {
+    if (!open_) {
+      Check(rd_kafka_begin_transaction(producer_));
+      open_ = true;
+      opened_at_ = Clock::now();
+    }
+    while (rd_kafka_produce(topic_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, message.payload,
+                            message.len, message.key, message.key_len, nullptr) != 0) {
+      const rd_kafka_resp_err_t error = rd_kafka_last_error();
+      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) Die(rd_kafka_err2str(error));
+      rd_kafka_poll(producer_, 1);
+    }
+    offsets_[message.partition] = message.offset + 1;
+  }
+
+  void Commit() {
+    rd_kafka_topic_partition_list_t* offsets =
+        rd_kafka_topic_partition_list_new(static_cast<int>(offsets_.size()));
+    for (const auto& [partition, offset] : offsets_) {
+      rd_kafka_topic_partition_list_add(offsets, from_.c_str(), partition)->offset = offset;
+    }
+    rd_kafka_consumer_group_metadata_t* group = rd_kafka_consumer_group_metadata(consumer_);
+    Check(rd_kafka_send_offsets_to_transaction(producer_, offsets, group, kTimeoutMs));
+    Check(rd_kafka_commit_transaction(producer_, kTimeoutMs));
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    open_ = false;
+  }
+
+  const std::string from_;
+  rd_kafka_t* producer_;
+  rd_kafka_topic_t* topic_;
+  rd_kafka_t* consumer_ = nullptr;
+  rd_kafka_queue_t* queue_ = nullptr;
+  std::map<int32_t, int64_t> offsets_;
+  bool open_ = false;
+  Clock::time_point opened_at_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS");
+  std::signal(SIGTERM, [](int) { stopped = true; });
+  Mover mover(argv[1], argv[2], argv[3], argv[4]);
+  mover.Run(std::chrono::milliseconds(std::atoi(argv[5])));
+  return 0;
+}
