@@ -25,10 +25,10 @@ std::string Mechanism(v1::SaslMechanism sasl) {
   switch (sasl) {
     case v1::SASL_MECHANISM_SCRAM_SHA_256:
       return "SCRAM-SHA-256";
-    case v1::SASL_MECHANISM_PLAIN:
-      return "PLAIN";
-    default:
+    case v1::SASL_MECHANISM_SCRAM_SHA_512:
       return "SCRAM-SHA-512";
+    default:
+      return "PLAIN";
   }
 }
 
@@ -65,6 +65,11 @@ absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
     const std::string& file = kafka.tls().ca_file();
     config.properties["ssl.ca.location"] =
         file.front() == '/' ? file : base::StrCat(files_dir, "/", file);
+  }
+  if (sasl && !tls && Mechanism(kafka.sasl()) == "PLAIN") {
+    return absl::InvalidArgumentError(
+        "connection `kafka`: SASL PLAIN would send the password in clear: add `tls: {}`, or take "
+        "another `sasl`");
   }
   if (sasl) {
     absl::StatusOr<std::string> user = secrets.Get(kafka.secret_ref(), "username");

@@ -3,9 +3,7 @@
 namespace levada::runtime {
 namespace {
 
-constexpr std::chrono::minutes kStuckAfter{2};
-
-int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -36,11 +34,13 @@ void Control::Set(State state, std::string_view message) {
   message_ = message;
 }
 
-void Control::Beat() { beat_ns_.store(Now(), std::memory_order_relaxed); }
+void Control::Beat(std::chrono::seconds next) {
+  beat_until_.store((Clock::now() + next).time_since_epoch().count(), std::memory_order_relaxed);
+}
 
 bool Control::alive() const {
-  const int64_t beat = beat_ns_.load(std::memory_order_relaxed);
-  return beat == 0 || Now() - beat < std::chrono::nanoseconds(kStuckAfter).count();
+  const int64_t until = beat_until_.load(std::memory_order_relaxed);
+  return until == 0 || Clock::now().time_since_epoch().count() < until;
 }
 
 }  // namespace levada::runtime

@@ -16,6 +16,8 @@ std::string_view StateName(State state);
 
 class Control {
  public:
+  static constexpr std::chrono::seconds kBeatWithin{120};
+
   State state() const { return state_.load(std::memory_order_relaxed); }
   std::string message() const;
   // `message` says what it waits for and why; empty when all is well.
@@ -30,8 +32,9 @@ class Control {
   void Drain() { draining_ = true; }
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
-  // The loop says that it goes round. Liveness fails when it has not for two minutes.
-  void Beat();
+  // The loop says that it goes round, and will say so again within `next`. When it does not, some
+  // call hangs: liveness fails, and the process ends itself to be started again.
+  void Beat(std::chrono::seconds next = kBeatWithin);
   bool alive() const;
   // Takes work, and what it depends on was there the last time it was needed.
   bool ready() const { return state() == State::kRunning || state() == State::kPaused; }
@@ -40,7 +43,7 @@ class Control {
   std::atomic<State> state_{State::kStarting};
   std::atomic<bool> paused_{false};
   std::atomic<bool> draining_{false};
-  std::atomic<int64_t> beat_ns_{0};
+  std::atomic<int64_t> beat_until_{0};  // steady_clock ticks; 0 before the first
   mutable std::mutex mutex_;
   std::string message_;
 };

@@ -44,7 +44,7 @@ std::vector<http::Route> Routes(prometheus::Registry* registry, Control* control
       {"GET", "/healthz",
        [=](http::ServerRequest, http::Responder responder) {
          const bool alive = control->alive();
-         responder.Send(Plain(alive, alive ? "ok" : "the loop has not gone round for two minutes"));
+         responder.Send(Plain(alive, alive ? "ok" : "the loop does not go round: some call hangs"));
        }},
       {"GET", "/readyz",
        [=](http::ServerRequest, http::Responder responder) {

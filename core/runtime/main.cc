@@ -117,6 +117,19 @@ class DrainOnSignal {
   sigset_t signals_;
 };
 
+// A call that hangs for ever (a client of a broker that never answers) would leave a worker that
+// looks alive and does nothing. It ends, and is started again from what is committed.
+class Watchdog {
+ public:
+  explicit Watchdog(const Control& control) {
+    std::thread([&control] {
+      while (control.alive()) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      base::LogError("a call hangs: ending, to be started again");
+      _exit(kFailed);
+    }).detach();  // lives as long as the process
+  }
+};
+
 absl::Status WritePortFile(const Flags& flags, const std::string& content) {
   if (flags.port_file.empty()) return absl::OkStatus();
   const std::string draft = flags.port_file + ".new";
@@ -194,8 +207,11 @@ int Run(const Flags& flags, const Service& service) {
   if (absl::Status status = StartLogging(flags, service.name, *pipeline); !status.ok()) {
     return Complain(base::View(status.message()));
   }
-  Control control;
-  if (!flags.pipe) static DrainOnSignal signals(control);
+  Control& control = *new Control;  // threads that end with the process use it to the last
+  if (!flags.pipe) {
+    static DrainOnSignal signals(control);
+    static Watchdog watchdog(control);
+  }
 
   const base::Secrets secrets(flags.secrets_dir);
   const std::string files_dir = flags.files_dir.empty()

@@ -182,6 +182,7 @@ class Session : public kafka::RebalanceListener {
 
   absl::Status Close(absl::Status status) {
     closing_ = true;
+    worker_.control.Beat(kCloseWithin);
     if (!status.ok()) output_.Abort();
     if (consumer_ != nullptr) consumer_->Close();
     return status;

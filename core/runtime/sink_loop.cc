@@ -47,6 +47,7 @@ class Session : public kafka::RebalanceListener {
       }
     }
     closing_ = true;
+    worker_.control.Beat(kCloseWithin);
     sink_.Discard();
     if (consumer_ != nullptr) consumer_->Close();
     return status;

@@ -19,6 +19,10 @@ namespace levada::runtime {
 inline constexpr std::chrono::milliseconds kFirstWait{100};
 inline constexpr std::chrono::milliseconds kLongestWait{10'000};
 
+// Closing a client talks to brokers that may be away, and has been seen to hang in librdkafka 2.0
+// after a fatal error. Then the process ends itself: Control::Beat.
+inline constexpr std::chrono::seconds kCloseWithin{20};
+
 struct Worker {
   const StageContext& context;
   Control& control;
