@@ -44,7 +44,7 @@ def unique() -> str:
 
 
 def _shared(server: Server):
-    started_here = not server.running()
+    started_here = not server.alive()
     server.start()
     yield server
     server.behave()

@@ -8,7 +8,7 @@ stop_at_end=()
 start_servers() {
   local name
   for name in "$@"; do
-    tests/servers/"$name".sh status >/dev/null || stop_at_end+=("$name")
+    tests/servers/"$name".sh alive || stop_at_end+=("$name")
   done
   trap stop_started_servers EXIT
   scripts/servers.sh up "$@"

@@ -87,6 +87,10 @@ class Server:
     def running(self) -> bool:
         return self._run("status").returncode == 0
 
+    def alive(self) -> bool:
+        """Whether its processes are there, be they busy, paused or still starting."""
+        return self._run("alive").returncode == 0
+
     @property
     def user(self) -> str:
         return self.exports[f"LEVADA_{self.kind.upper()}_USER"]

@@ -8,8 +8,9 @@
 #   describe  prints the addresses, one a line
 #   exports   prints NAME=value lines for clients
 # and calls `server_main "$@"`:
-#   SCRIPT start|stop|kill|pause|resume|status|describe|exports|logs [--dir DIR] [--port PORT]
-# start returns when the server is ready and does nothing if it runs already; stop asks and waits;
+#   SCRIPT start|stop|kill|pause|resume|alive|status|describe|exports|logs [--dir DIR] [--port PORT]
+# start returns when the server is ready and does nothing if it runs already; one that runs and is
+# slow to answer is waited for, never killed: somebody else may be using it. stop asks and waits;
 # kill is kill -9; pause and resume stop and continue the processes, as a server that hangs does.
 # Data in DIR outlives stop and kill, so that a server can be restarted with what it had.
 set -euo pipefail
@@ -79,13 +80,24 @@ gone() {
 
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# answers SECONDS: waits until it is ready; 1 when it has ended, 2 when it is not ready in time.
+answers() {
+  local deadline=$((SECONDS + $1))
+  until ready; do
+    running || return 1
+    [[ $SECONDS -lt $deadline ]] || return 2
+    sleep 0.1
+  done
+}
+
 do_start() {
-  if running && ready; then
-    return
+  local offset code=0
+  if running; then
+    if answers 120; then return; fi
+    running && fail "runs but does not answer; stop it first"
   fi
   [[ -x $python ]] || fail "run ./dev setup first"
   do_kill # what is left of a start that failed half-way
-  local offset deadline
   for offset in $ports; do
     if port_taken $((port + offset)); then
       fail "port $((port + offset)) is taken by another program; set LEVADA_${name^^}_PORT to a free one"
@@ -94,20 +106,12 @@ do_start() {
   mkdir -p "$dir/data"
   rm -f "$dir"/*.log
   launch
-  deadline=$((SECONDS + 120))
-  until ready; do
-    if ! running; then
-      tail -n 20 "$dir"/*.log >&2
-      do_kill
-      fail "ended while starting"
-    fi
-    if [[ $SECONDS -ge $deadline ]]; then
-      tail -n 20 "$dir"/*.log >&2
-      do_kill
-      fail "not ready after 120 s"
-    fi
-    sleep 0.1
-  done
+  answers 120 || code=$?
+  [[ $code != 0 ]] || return 0
+  tail -n 20 "$dir"/*.log >&2
+  do_kill
+  [[ $code != 1 ]] || fail "ended while starting"
+  fail "not ready after 120 s"
 }
 
 do_stop() {
@@ -161,9 +165,10 @@ server_main() {
       ;;
     pause) signal STOP ;;
     resume) signal CONT ;;
+    alive) running ;;
     status) do_status ;;
     describe | exports) "$action" ;;
     logs) tail -n 100 "$dir"/*.log ;;
-    *) fail "say start, stop, kill, pause, resume, status, describe, exports or logs" ;;
+    *) fail "say start, stop, kill, pause, resume, alive, status, describe, exports or logs" ;;
   esac
 }
