@@ -55,9 +55,15 @@ class TestStage {
   std::set<std::string> Files() const {
     std::set<std::string> files;
     if (!std::filesystem::exists(Folder())) return files;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(Folder())) {
-      const std::string path = std::filesystem::relative(entry.path(), Folder()).string();
-      if (entry.is_regular_file() && !path.starts_with("_levada")) files.insert(path);
+    // The log's folders change under us while workers run; those of readers only gain files.
+    std::filesystem::recursive_directory_iterator at(Folder()), end;
+    for (; at != end; ++at) {
+      const std::string path = at->path().lexically_relative(Folder()).string();
+      if (path == "_levada") {
+        at.disable_recursion_pending();
+      } else if (at->is_regular_file()) {
+        files.insert(path);
+      }
     }
     return files;
   }
