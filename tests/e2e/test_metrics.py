@@ -113,7 +113,7 @@ def test_ready_only_while_the_destination_is_there(make_pipeline, private_smtp):
     answer = get(pipeline, "alert", "/readyz")
     assert answer.text.startswith("retrying ") and str(private_smtp.port) in answer.text
     assert get(pipeline, "alert", "/healthz").status_code == 200, "restarting it would not help"
-    assert health(pipeline, "alert") == "NOT_SERVING"
+    eventually(lambda: health(pipeline, "alert") == "NOT_SERVING", "the health service says so")
     assert get(pipeline, "search", "/readyz").status_code == 200
     assert Scrape(pipeline, "alert").sum("levada_errors_total", error_type="destination") > 0
     private_smtp.start()
