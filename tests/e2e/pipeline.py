@@ -18,6 +18,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "manifests" / "samples" / "fraud-prevention.yaml"
 
 
+def add_feed(document: dict) -> None:
+    """An edit: a stage `feed` that follows the file in.ndjson, beside the gateway."""
+    to = document["spec"]["stages"][0]["ingest"]["to"]
+    document["spec"]["stages"].append(
+        {"name": "feed", "ingest": {"file": {"path": "in.ndjson", "follow": True}, "to": to}})
+
+
 class Pipeline:
     """The fraud-prevention sample under a name of its own, with quicker rolls and mails.
 
@@ -192,6 +199,11 @@ class Pipeline:
             assert answer.status_code == 200 and answer.json()["accepted"] == len(part), answer.text[:500]
             if rate:
                 time.sleep(len(part) / rate)
+
+    @property
+    def feed_file(self) -> pathlib.Path:
+        """What add_feed's stage follows."""
+        return self.manifest.parent / "in.ndjson"
 
     def events(self) -> list[topics.Record]:
         return topics.read_all(self.kafka, self.events_topic)

@@ -13,15 +13,10 @@ import pytest
 import requests
 
 from e2e import books, events
+from e2e.pipeline import add_feed
 from lib.wait import eventually
 
 STAGES = ["feed", "detect", "search", "lake", "alert"]
-
-
-def add_feed(document: dict) -> None:
-    """A stage that follows a file, beside the gateway."""
-    to = document["spec"]["stages"][0]["ingest"]["to"]
-    document["spec"]["stages"].append({"name": "feed", "ingest": {"file": {"path": "in.ndjson", "follow": True}, "to": to}})
 
 
 @pytest.fixture
@@ -35,14 +30,13 @@ def run_and_kill(pipeline, dice, count: int, kills: int) -> None:
     """Writes `count` events while each stage is killed `kills` times, and checks every book."""
     everything = events.make(pipeline.name, count)
     wanted, blocked = {event["event_id"] for event in everything}, events.blocked_ids(everything)
-    source = pipeline.manifest.parent / "in.ndjson"
-    source.touch()
+    pipeline.feed_file.touch()
     pipeline.start()
     stop = threading.Event()
     pace = dice.uniform(0.8, 1.2) * count / (kills * 8)  # so that there is still work for the last kills
 
     def write() -> None:
-        with open(source, "ab", buffering=0) as out:
+        with open(pipeline.feed_file, "ab", buffering=0) as out:
             for begin in range(0, count, 500):
                 out.write(events.lines(everything[begin:begin + 500]))
                 if stop.wait(500 / pace):
@@ -118,7 +112,7 @@ def test_the_runner_is_killed(make_pipeline):
     pipeline = make_pipeline(edit=add_feed)
     everything = events.make(pipeline.name, 10_000)
     wanted, blocked = {event["event_id"] for event in everything}, events.blocked_ids(everything)
-    (pipeline.manifest.parent / "in.ndjson").write_bytes(events.lines(everything))
+    pipeline.feed_file.write_bytes(events.lines(everything))
     pipeline.start()
     pids = [pipeline.ports(stage)["pid"] for stage in pipeline.stages()]
     eventually(lambda: pipeline.results(), "results come")

@@ -13,6 +13,8 @@ from lib import kafka as topics
 from lib.kafka import Record
 from lib.wait import eventually
 
+pytestmark = pytest.mark.long
+
 COUNT = 20_000
 
 
