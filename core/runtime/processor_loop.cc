@@ -25,7 +25,10 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kBatchRecords = 2000;
-constexpr size_t kMaxPendingBytes = 8 << 20;
+// What may wait for a commit to end: records as they came in, what became of them, and what the
+// client keeps beside each.
+constexpr size_t kMaxPendingBytes = 12 << 20;
+constexpr size_t kRecordOverhead = 256;
 constexpr milliseconds kIdlePoll{100};
 
 struct Settings {
@@ -46,6 +49,7 @@ Settings SettingsOf(const v1::Stage& stage) {
 struct Work {
   Batch batch;
   OutputBatch output;
+  size_t bytes = 0;  // of memory
   int64_t arrival_ms = -1;
 };
 
@@ -131,8 +135,10 @@ class Session : public kafka::RebalanceListener {
   }
 
   absl::Status Process(Batch batch) {
-    worker_.metrics.In(batch.size(), batch.bytes());
+    const uint64_t batch_bytes = batch.bytes();
+    worker_.metrics.In(batch.size(), batch_bytes);
     Work work;
+    work.bytes = batch_bytes + batch.size() * kRecordOverhead;
     if (!spare_.empty()) {
       work.output = std::move(spare_.back());
       spare_.pop_back();
@@ -142,7 +148,8 @@ class Session : public kafka::RebalanceListener {
     worker_.metrics.Filtered(work.output.filtered);
     work.arrival_ms = ArrivalMs(batch);
     work.batch = std::move(batch);
-    pending_bytes_ += work.output.buffer().size();
+    work.bytes += work.output.buffer().size();
+    pending_bytes_ += work.bytes;
     pending_.push_back(std::move(work));
     return absl::OkStatus();
   }
@@ -156,7 +163,7 @@ class Session : public kafka::RebalanceListener {
       Work& work = pending_.front();
       absl::Status status = output_.Produce(work.batch, work.output, work.arrival_ms);
       if (!status.ok()) return status;
-      pending_bytes_ -= work.output.buffer().size();
+      pending_bytes_ -= work.bytes;
       work.output.Clear();
       spare_.push_back(std::move(work.output));
       pending_.pop_front();
