@@ -1,15 +1,18 @@
 // What librdkafka needs to move records from topic to topic, exactly once: the limit that a stage
 // is measured against (bench_scoring.py).
 //
-//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS          until SIGTERM
+//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA]          until SIGTERM
 //
-// Keys and values as they are, in transactions with the input offsets. Consumer and producer are
-// set as core/kafka sets them: the same queues, batches, compression and isolation.
+// Keys and values as they are, in transactions with the input offsets. With EXTRA each value grows
+// by so many bytes, as results do: the digits of a number, which do not compress, and filling. The
+// clients are set as core/kafka sets them: the same queues, batches, compression and isolation.
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
@@ -88,8 +91,9 @@ rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group) {
 class Mover {
  public:
   Mover(const std::string& brokers, const std::string& group, std::string from,
-        const std::string& to)
+        const std::string& to, size_t extra)
       : from_(std::move(from)),
+        extra_(extra),
         producer_(MakeProducer(brokers, group)),
         topic_(rd_kafka_topic_new(producer_, to.c_str(), nullptr)) {
     Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
@@ -121,13 +125,31 @@ class Mover {
       open_ = true;
       opened_at_ = Clock::now();
     }
-    while (rd_kafka_produce(topic_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, message.payload,
-                            message.len, message.key, message.key_len, nullptr) != 0) {
+    const void* value = message.payload;
+    size_t size = message.len;
+    if (extra_ > 0) {
+      Grow(message);
+      value = value_.data();
+      size = value_.size();
+    }
+    while (rd_kafka_produce(topic_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                            const_cast<void*>(value), size, message.key, message.key_len,
+                            nullptr) != 0) {
       const rd_kafka_resp_err_t error = rd_kafka_last_error();
       if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) Die(rd_kafka_err2str(error));
       rd_kafka_poll(producer_, 1);
     }
     offsets_[message.partition] = message.offset + 1;
+  }
+
+  void Grow(const rd_kafka_message_t& message) {
+    constexpr size_t kDigits = 17;
+    value_.assign(static_cast<const char*>(message.payload), message.len);
+    for (size_t i = 0; i < std::min(extra_, kDigits); ++i) {
+      random_ = random_ * 6364136223846793005 + 1442695040888963407;
+      value_.push_back(static_cast<char>('0' + (random_ >> 33) % 10));
+    }
+    value_.resize(message.len + extra_, 'x');
   }
 
   void Commit() {
@@ -145,6 +167,9 @@ class Mover {
   }
 
   const std::string from_;
+  const size_t extra_;
+  std::string value_;
+  uint64_t random_ = 1;
   rd_kafka_t* producer_;
   rd_kafka_topic_t* topic_;
   rd_kafka_t* consumer_ = nullptr;
@@ -157,9 +182,10 @@ class Mover {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS");
+  if (argc != 6 && argc != 7) Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA]");
   std::signal(SIGTERM, [](int) { stopped = true; });
-  Mover mover(argv[1], argv[2], argv[3], argv[4]);
+  Mover mover(argv[1], argv[2], argv[3], argv[4],
+              argc == 7 ? std::strtoul(argv[6], nullptr, 10) : 0);
   mover.Run(std::chrono::milliseconds(std::atoi(argv[5])));
   return 0;
 }
