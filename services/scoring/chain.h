@@ -77,7 +77,6 @@ class Chain : public runtime::Processor {
   CopiedFields copied_;
   std::optional<EventWriter> writer_;
   int took_slot_ = -1;
-  size_t max_document_bytes_ = 0;
 
   base::Arena arena_;
   std::optional<expr::Activation> activation_;
