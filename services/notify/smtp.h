@@ -18,14 +18,18 @@
 // password is never sent without it.
 //
 // What becomes of a mail, by where it failed:
+// clang-format off: it would run the rows together
 //
-//   connecting, TLS, EHLO, AUTH; 421 anywhere           kUnavailable
-//   MAIL FROM refused (the sender, not the mail)        kUnavailable, but 552 (too large):
-//   kRejected RCPT TO: any 4xx                                    kTryLater; nothing was sent to
-//   anybody RCPT TO: all 5xx                                    kRejected RCPT TO: some 5xx kSent
-//   to the others, `refused` says to whom not DATA or the mail itself: 4xx kTryLater DATA or the
-//   mail itself: 5xx                        kRejected connection or time lost before the mail's
-//   last byte kUnavailable connection or time lost behind it                   kAnswerLost
+//   connecting, TLS, EHLO, AUTH; 421 anywhere      kUnavailable
+//   MAIL FROM refused (the sender, not the mail)   kUnavailable; 552 (too large): kRejected
+//   RCPT TO: any 4xx                               kTryLater; nothing was sent to anybody
+//   RCPT TO: all 5xx                               kRejected
+//   RCPT TO: some 5xx                              kSent to the others; `refused` says to whom not
+//   DATA or the mail itself: 4xx                   kTryLater
+//   DATA or the mail itself: 5xx                   kRejected
+//   lost before the mail's last byte               kUnavailable
+//   lost behind it                                 kAnswerLost
+// clang-format on
 //
 // Threads: one.
 namespace levada::notify {
