@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/log.h"
 #include "core/base/strings.h"
 #include "core/runtime/latency.h"
 
@@ -15,6 +16,10 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kCommitAttempts = 2;
+
+// Longer than all calls of one commit with their time limits. librdkafka 2.0 has been seen to hang
+// in them after a broker was frozen and the transaction was fenced, and a call cannot be cancelled.
+constexpr std::chrono::seconds kCommitHangs{60};
 
 // A commit that timed out is to be called again (librdkafka's contract).
 template <typename Call>
@@ -27,7 +32,7 @@ absl::Status CallAgain(const Call& call) {
 }  // namespace
 
 StageOutput::~StageOutput() {
-  if (commit_.valid()) commit_.wait();
+  if (commit_.valid()) CommitIsThere(/*wait=*/true);
 }
 
 absl::Status StageOutput::Open() {
@@ -149,13 +154,21 @@ absl::Status StageOutput::CommitTransaction(const std::vector<kafka::PartitionOf
 }
 
 absl::Status StageOutput::TakeCommit(bool wait) {
-  if (!commit_.valid()) return absl::OkStatus();
-  if (!wait && commit_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    return absl::OkStatus();
-  }
+  if (!commit_.valid() || !CommitIsThere(wait)) return absl::OkStatus();
   absl::Status status = commit_.get();
   if (status.ok()) Committed();
   return status;
+}
+
+bool StageOutput::CommitIsThere(bool wait) const {
+  const auto hangs_at = commit_started_ + kCommitHangs;
+  const auto until = wait ? hangs_at : Clock::now();
+  if (commit_.wait_until(until) == std::future_status::ready) return true;
+  if (Clock::now() < hangs_at) return false;
+  // What was not committed is aborted by the broker and done again by the next process.
+  base::LogError("a call of the Kafka client hangs: ending, to be started again",
+                 {{"seconds", kCommitHangs.count()}});
+  _exit(1);
 }
 
 void StageOutput::Committed() {
@@ -171,7 +184,7 @@ void StageOutput::Committed() {
 }
 
 void StageOutput::Abort() {
-  if (commit_.valid()) commit_.wait();
+  if (commit_.valid()) CommitIsThere(/*wait=*/true);
   // Fenced or fatal errors: the broker aborts it, or has done so.
   if (exactly_once_ && producer_ != nullptr) producer_->Abort().IgnoreError();
 }

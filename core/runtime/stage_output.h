@@ -71,6 +71,8 @@ class StageOutput {
                              const std::vector<kafka::PartitionOffset>& offsets);
   absl::Status CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
                                  rd_kafka_consumer_group_metadata_t* group);
+  // Whether the answer of the commit under way is there. One that hangs ends the process.
+  bool CommitIsThere(bool wait) const;
   void Committed();
 
   Worker& worker_;
