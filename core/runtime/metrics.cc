@@ -29,10 +29,8 @@ std::string_view ErrorName(ErrorType type) {
       return "destination";
     case ErrorType::kSource:
       return "source";
-    case ErrorType::kInternal:
-      return "internal";
   }
-  return "internal";
+  return "unknown";
 }
 
 }  // namespace
@@ -117,8 +115,7 @@ struct StageMetrics::Families {
                    .Help("Failures that are not the data's fault, by error_type.")
                    .Labels(labels)
                    .Register(registry)) {
-    for (ErrorType type :
-         {ErrorType::kKafka, ErrorType::kDestination, ErrorType::kSource, ErrorType::kInternal}) {
+    for (ErrorType type : {ErrorType::kKafka, ErrorType::kDestination, ErrorType::kSource}) {
       errors.Add({{"error_type", std::string(ErrorName(type))}});
     }
   }

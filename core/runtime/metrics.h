@@ -38,7 +38,7 @@ class LatencyWindow {
   std::atomic<int64_t> started_s_{0};
 };
 
-enum class ErrorType { kKafka, kDestination, kSource, kInternal };
+enum class ErrorType { kKafka, kDestination, kSource };
 
 class StageMetrics {
  public:
