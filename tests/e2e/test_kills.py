@@ -81,17 +81,17 @@ def test_the_gateway_is_killed(make_pipeline, dice):
     """Answered means stored, once; a batch without an answer is stored whole, in part or not at all."""
     pipeline = make_pipeline()
     pipeline.start()
-    accepted, doubtful = set(), set()
-    deadline, next_kill, kills, number = time.monotonic() + 90, time.monotonic() + 1, 0, 0
-    while kills < 5 or number % 40:
+    accepted, doubtful, hits = set(), set(), []
+    deadline, next_kill, number = time.monotonic() + 90, time.monotonic() + 1, 0
+    while sum(hits) < 5 or number % 40:
         assert time.monotonic() < deadline
         part = events.make(pipeline.name, 25, first=25 * number)
         number += 1
         ids = {event["event_id"] for event in part}
         if time.monotonic() > next_kill:
-            killer = threading.Timer(dice.uniform(0, 0.02), pipeline.kill, ["gateway"])
+            killer = threading.Timer(dice.uniform(0, 0.02), lambda: hits.append(pipeline.kill("gateway")))
             killer.start()
-            kills, next_kill = kills + 1, time.monotonic() + dice.uniform(1.5, 3)
+            next_kill = time.monotonic() + dice.uniform(1.5, 3)
         try:
             answer = pipeline.post(events.lines(part))
         except requests.ConnectionError:
@@ -104,7 +104,7 @@ def test_the_gateway_is_killed(make_pipeline, dice):
     stored = books.ids_in(pipeline.events())
     assert max(stored.values()) == 1
     assert accepted <= set(stored) <= accepted | doubtful
-    assert len(accepted) >= 500 and pipeline.stages()["gateway"]["restarts"] >= 4
+    assert len(accepted) >= 500
     assert pipeline.stop() == 0
     assert books.ids_in(pipeline.results()) == stored
 
