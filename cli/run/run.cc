@@ -16,6 +16,7 @@
 #include "cli/flags.h"
 #include "cli/load.h"
 #include "cli/run/table.h"
+#include "core/base/address.h"
 #include "core/base/strings.h"
 #include "core/kafka/topics.h"
 
@@ -248,6 +249,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "Folder for slices, logs and ports (default: .levada/<pipeline>)");
   app.add_option("--programs", options.programs_dir,
                  "Folder of the services' programs (default: that of levada)");
+  app.add_option("--listen", options.listen,
+                 "IP address of the ports that the manifest names: who may reach them; 0.0.0.0 is "
+                 "everybody")
+      ->check(base::CheckIpAddress)
+      ->capture_default_str();
   AddOverrides(app, flags.source.overrides);
   app.add_flag("--json", flags.json, "A JSON object a second instead of the table");
   app.add_flag("--no-catch-up", flags.no_wait,

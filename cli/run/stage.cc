@@ -73,10 +73,10 @@ absl::Status RunningStage::Spawn() {
       "local-", base::HashBytes(std::filesystem::absolute(options_.state_dir).string()) % 1'000'000,
       "-", plan_.name);
   std::vector<std::string> command = {
-      program_,          "--pipeline",  slice_file_, "--stage",          plan_.name,
-      "--instance",      instance,      "--files",   options_.files_dir, "--data",
-      options_.data_dir, "--port-file", port_file_,  "--kafka",          options_.brokers,
-      "--log-format",    "json"};
+      program_,   "--pipeline", slice_file_,        "--stage",  plan_.name,        "--instance",
+      instance,   "--files",    options_.files_dir, "--data",   options_.data_dir, "--port-file",
+      port_file_, "--kafka",    options_.brokers,   "--listen", options_.listen,   "--log-format",
+      "json"};
   if (!options_.secrets_dir.empty()) {
     command.insert(command.end(), {"--secrets", options_.secrets_dir});
   }

@@ -24,6 +24,7 @@ struct RunOptions {
   std::string secrets_dir;
   std::string programs_dir;
   std::string brokers;
+  std::string listen = "127.0.0.1";  // of the ports that the manifest names
 };
 
 class RunningStage {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/base/address.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
 #include "core/http/server_session.h"
@@ -105,8 +106,9 @@ class BeastServer final : public Server {
     if (!error) acceptor_->listen(asio::socket_base::max_listen_connections, error);
     if (!error) port_ = acceptor_->local_endpoint(error).port();
     if (error) {
-      return absl::UnavailableError(base::StrCat("cannot listen on ", options.address, ":",
-                                                 options.port, ": ", error.message()));
+      return absl::UnavailableError(base::StrCat("cannot listen on ",
+                                                 base::HostPort(options.address, options.port),
+                                                 ": ", error.message()));
     }
     for (const auto& loop : loops_) loop->StartThread();
     loops_[0]->Post([this] { Accept(); });

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "core/base/address.h"
 #include "core/base/strings.h"
 #include "levada/v1/services.grpc.pb.h"
 
@@ -66,7 +67,7 @@ class ControlServerImpl : public ControlServer {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    const std::string target = base::StrCat(address, ":", port);
+    const std::string target = base::HostPort(address, port);
     int bound = 0;
     builder.AddListeningPort(target, grpc::InsecureServerCredentials(), &bound);
     builder.SetMaxReceiveMessageSize(64 << 10);

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "core/base/address.h"
 #include "core/base/log.h"
 #include "core/base/secrets.h"
 #include "core/base/strings.h"
@@ -38,6 +39,7 @@ struct Flags {
   std::string data_dir = "levada-data";
   std::string instance;
   std::string address = "127.0.0.1";
+  std::string listen = "0.0.0.0";
   uint16_t http_port = 0;
   uint16_t grpc_port = 0;
   std::string port_file;
@@ -61,7 +63,13 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--data", flags.data_dir, "Folder that stages write files below");
   app.add_option("--instance", flags.instance,
                  "Name of this worker that stays over restarts; no two workers may share it");
-  app.add_option("--address", flags.address, "Address of metrics, health and control");
+  app.add_option("--listen", flags.listen,
+                 "IP address of the ports that the manifest names (ingest, detector)")
+      ->check(base::CheckIpAddress)
+      ->capture_default_str();
+  app.add_option("--address", flags.address, "IP address of metrics, health and control")
+      ->check(base::CheckIpAddress)
+      ->capture_default_str();
   app.add_option("--http-port", flags.http_port, "Port of metrics and health; 0: any free one");
   app.add_option("--grpc-port", flags.grpc_port, "Port of control; 0: any free one");
   app.add_option("--port-file", flags.port_file,
@@ -143,9 +151,10 @@ absl::Status WritePortFile(const Flags& flags, const std::string& content) {
 }
 
 absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
-  return WritePortFile(flags, base::StrCat("{\"pid\":", getpid(), ",\"http\":\"", flags.address,
-                                           ":", endpoints.http_port(), "\",\"grpc\":\"",
-                                           flags.address, ":", endpoints.grpc_port(), "\"}"));
+  return WritePortFile(
+      flags, base::StrCat("{\"pid\":", getpid(), ",\"http\":\"",
+                          base::HostPort(flags.address, endpoints.http_port()), "\",\"grpc\":\"",
+                          base::HostPort(flags.address, endpoints.grpc_port()), "\"}"));
 }
 
 // The counts that nobody can ask for any more once the process has ended.
@@ -229,8 +238,9 @@ int Run(const Flags& flags, const Service& service) {
       {"pipeline", pipeline->metadata().name()},
       {"stage", stage->name()}};
   StageMetrics metrics(registry, labels);
-  const StageContext context{*pipeline, *stage,  secrets,    kafka,     metrics,
-                             registry,  control, flags.pipe, files_dir, flags.data_dir};
+  const StageContext context{*pipeline, *stage,         secrets,     kafka,
+                             metrics,   registry,       control,     flags.pipe,
+                             files_dir, flags.data_dir, flags.listen};
   absl::StatusOr<Made> made = Make(service, context);
   if (!made.ok()) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));

@@ -75,6 +75,7 @@ struct StageContext {
 
   std::string files_dir;
   std::string data_dir;
+  std::string listen = "0.0.0.0";  // IP address of the ports that the manifest names
 };
 
 class Processor {

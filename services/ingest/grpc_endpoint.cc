@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/base/address.h"
 #include "core/base/strings.h"
 #include "levada/v1/services.grpc.pb.h"
 #include "services/ingest/grpc_stream.h"
@@ -88,13 +89,12 @@ class Endpoint final : public GrpcEndpoint {
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_request_bytes) + kFramingBytes);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(base::StrCat(options_.address, ":", options_.port), Credentials(),
-                             &port);
+    const std::string target = base::HostPort(options_.address, options_.port);
+    builder.AddListeningPort(target, Credentials(), &port);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(
-          base::StrCat("cannot listen for gRPC on ", options_.address, ":", options_.port));
+      return absl::UnavailableError(base::StrCat("cannot listen for gRPC on ", target));
     }
     port_ = static_cast<uint16_t>(port);
     return absl::OkStatus();

@@ -51,6 +51,7 @@ absl::StatusOr<std::unique_ptr<ServeSource>> ServeSource::Create(
     const auto size = base::ParseBytes(ingest.http().max_request_size());
     if (!size.ok()) return size.status();
     HttpEndpoint::Options& options = source->http_options_;
+    options.address = context.listen;
     options.port = static_cast<uint16_t>(ingest.http().port());
     options.path = ingest.http().path();
     options.max_request_bytes = static_cast<size_t>(*size);
@@ -63,6 +64,7 @@ absl::StatusOr<std::unique_ptr<ServeSource>> ServeSource::Create(
     auto tls = ReadTls(context.secrets, ingest.grpc().tls_secret_ref());
     if (!tls.ok()) return tls.status();
     GrpcEndpoint::Options& options = source->grpc_options_;
+    options.address = context.listen;
     options.port = static_cast<uint16_t>(ingest.grpc().port());
     options.tls_certificate = std::move(tls->certificate);
     options.tls_key = std::move(tls->key);

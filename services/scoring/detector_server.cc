@@ -2,6 +2,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include "core/base/address.h"
 #include "core/base/log.h"
 #include "core/base/secrets.h"
 #include "core/base/strings.h"
@@ -87,8 +88,9 @@ class DetectorServerImpl : public DetectorServer {
   uint16_t http_port() const override { return http_->port(); }
   uint16_t grpc_port() const override { return static_cast<uint16_t>(grpc_port_); }
 
-  absl::Status Open(const v1::Serve& serve, const Certificate& pair) {
+  absl::Status Open(const v1::Serve& serve, const std::string& address, const Certificate& pair) {
     http::Server::Options options;
+    options.address = address;
     options.port = static_cast<uint16_t>(serve.port());
     options.max_body_bytes = kMaxEventBytes;
     options.tls_certificate = pair.certificate;
@@ -100,7 +102,7 @@ class DetectorServerImpl : public DetectorServer {
           }}});
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
-    return OpenGrpc(serve, pair);
+    return OpenGrpc(base::HostPort(address, static_cast<int>(serve.grpc_port())), pair);
   }
 
  private:
@@ -115,7 +117,7 @@ class DetectorServerImpl : public DetectorServer {
     return response;
   }
 
-  absl::Status OpenGrpc(const v1::Serve& serve, const Certificate& pair) {
+  absl::Status OpenGrpc(const std::string& target, const Certificate& pair) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -125,7 +127,6 @@ class DetectorServerImpl : public DetectorServer {
       tls.pem_key_cert_pairs.push_back({pair.key, pair.certificate});
       credentials = grpc::SslServerCredentials(tls);
     }
-    const std::string target = base::StrCat("0.0.0.0:", serve.grpc_port());
     builder.AddListeningPort(target, credentials, &grpc_port_);
     builder.SetMaxReceiveMessageSize(kMaxEventBytes + 1024);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -152,7 +153,7 @@ absl::StatusOr<std::unique_ptr<DetectorServer>> DetectorServer::Start(
   absl::StatusOr<Certificate> pair = ReadCertificate(context);
   if (!pair.ok()) return pair.status();
   auto server = std::make_unique<DetectorServerImpl>(detector);
-  absl::Status status = server->Open(context.stage.scoring().serve(), *pair);
+  absl::Status status = server->Open(context.stage.scoring().serve(), context.listen, *pair);
   if (!status.ok()) return status;
   return server;
 }

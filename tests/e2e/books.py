@@ -124,3 +124,16 @@ def difference(where: str, found: collections.Counter, expected: collections.Cou
     missing, extra = expected - found, found - expected
     return (f"{where}: {sum(missing.values())} missing, {sum(extra.values())} too many; "
             f"for example {list(missing)[:3]} and {list(extra)[:3]}")
+
+
+def places(pipeline: Pipeline) -> dict[str, str]:
+    """All that others may see of a running pipeline: arguments, files that it writes, what it prints."""
+    pids = [pipeline.runner.pid] + [pipeline.ports(stage)["pid"] for stage in pipeline.stages()]
+    seen = {f"arguments of {pid}": pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in pids}
+    for folder in (pipeline.state, pipeline.data):
+        for file in folder.rglob("*"):
+            if file.is_file():
+                seen[str(file)] = file.read_bytes().decode("latin-1")
+    seen["standard output"] = pipeline.folder.joinpath("run-1.json").read_text()
+    seen["standard error"] = pipeline.errors()
+    return seen

@@ -6,10 +6,14 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 
 class Service:
-    """Service("127.0.0.1:9090", "levada.v1.Control").call("Pause")["state"], or .call("Publish", events=[b"{}"])."""
+    """Service("127.0.0.1:9090", "levada.v1.Control").call("Pause")["state"], or .call("Publish", events=[b"{}"]).
 
-    def __init__(self, address: str, name: str):
-        self._channel = grpc.insecure_channel(address)
+    With `ca`, the PEM text of the certificates to trust, it speaks TLS.
+    """
+
+    def __init__(self, address: str, name: str, ca: bytes | None = None):
+        self._channel = (grpc.secure_channel(address, grpc.ssl_channel_credentials(ca)) if ca
+                         else grpc.insecure_channel(address))
         self.database = ProtoReflectionDescriptorDatabase(self._channel)
         self._service = descriptor_pool.DescriptorPool(self.database).FindServiceByName(name)
 

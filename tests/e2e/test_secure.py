@@ -1,11 +1,10 @@
 """Everything encrypted and with log-ins: SASL_SSL, HTTPS with basic auth, STARTTLS; secrets from
 a folder, and seen nowhere else."""
 
-import pathlib
-
 import pytest
 
 from e2e import books, events
+from e2e.books import places
 from lib.servers import Kafka
 from lib.wait import eventually
 
@@ -37,19 +36,6 @@ def secure_pipeline(make_pipeline, kafka, opensearch, private_smtp):
     pipeline.secret("kafka-login", username=kafka.user, password=kafka.password)
     pipeline.secret("search-login", username=opensearch.user, password=opensearch.password)
     return pipeline
-
-
-def places(pipeline) -> dict[str, str]:
-    """All that others may see of a running pipeline: arguments, files that it writes, what it prints."""
-    pids = [pipeline.runner.pid] + [pipeline.ports(stage)["pid"] for stage in pipeline.stages()]
-    seen = {f"arguments of {pid}": pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in pids}
-    for folder in (pipeline.state, pipeline.data):
-        for file in folder.rglob("*"):
-            if file.is_file():
-                seen[str(file)] = file.read_bytes().decode("latin-1")
-    seen["standard output"] = pipeline.folder.joinpath("run-1.json").read_text()
-    seen["standard error"] = pipeline.errors()
-    return seen
 
 
 def test_all_encrypted_and_no_secret_is_seen(secure_pipeline, kafka):
