@@ -209,6 +209,11 @@ std::string_view Response::Header(std::string_view name) const {
   return {};
 }
 
+absl::StatusOr<Response> Client::Stream(const Request&, const StreamLimits&, const OnLine&,
+                                        std::stop_token) {
+  return absl::UnimplementedError("this client cannot stream");
+}
+
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(const Options& options) {
   LimitThreads();
   try {

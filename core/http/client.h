@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,8 +11,8 @@
 
 #include "absl/status/statusor.h"
 
-// An HTTP/1.1 client of one server: https with its certificate and host name checked, basic
-// authentication, connections kept and used again.
+// An HTTP/1.1 client of one server: https with its certificate and host name checked, client
+// certificates, basic authentication, connections kept and used again.
 //
 //   auto client = http::Client::Create({.base_url = "https://search:9200", .ca_file = "ca.pem"});
 //   auto response = (*client)->Send({.method = "POST", .path = "/_bulk", .body = lines,
@@ -21,7 +23,7 @@
 // kUnavailable, "host:port: reason". A request whose connection was closed before the first byte of
 // an answer may be sent a second time, when the connection had been kept from an earlier request.
 //
-// Threads: Send from any, each call blocks until its answer or its time limit.
+// Threads: any; each call blocks until its answer or its time limit.
 namespace levada::http {
 
 struct Request {
@@ -31,6 +33,7 @@ struct Request {
   std::string_view body;                          // must live until Send returns
   std::string content_type = "application/json";  // sent where there is a body
   bool gzip = false;                              // compress the body
+  std::chrono::milliseconds timeout{0};           // shorter than the client's; 0: the client's
 };
 
 struct Response {
@@ -40,6 +43,27 @@ struct Response {
 
   // The first header of that name (any case), or empty.
   std::string_view Header(std::string_view name) const;
+};
+
+// A line of a streamed answer, without its line break; false ends the stream.
+using OnLine = std::function<bool(std::string_view line)>;
+
+struct StreamLimits {
+  std::chrono::milliseconds idle{60'000};  // without a byte
+  size_t max_line_bytes = 16 << 20;
+};
+
+// Certificates and keys are PEM. Files are read for each connection: a renewed one needs no
+// restart.
+struct Tls {
+  std::string ca_file;  // the only certificates trusted; neither: the system's
+  std::string ca_pem;
+  std::string certificate_file;  // with its chain
+  std::string certificate_pem;
+  std::string key_file;
+  std::string key_pem;
+  std::string server_name;   // asked for and checked in place of the URL's host
+  bool skip_verify = false;  // trust anybody
 };
 
 class Client {
@@ -52,13 +76,21 @@ class Client {
     std::string user;     // empty: no authentication
     std::string password;
     size_t max_response_bytes = 64 << 20;  // a larger answer is kUnavailable
+    Tls tls;                               // `ca_file` above is the same as tls.ca_file
   };
 
-  // kInvalidArgument: the URL or the CA file cannot be used.
+  // kInvalidArgument: the URL, a certificate or a key cannot be used.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const Options& options);
   virtual ~Client() = default;
 
   virtual absl::StatusOr<Response> Send(const Request& request) = 0;
+
+  // An answer 200 without an end: its lines go to `on_line`, in the caller's thread, until the body
+  // ends or `on_line` returns false. The time limit holds for its head only, then that of `limits`
+  // (kDeadlineExceeded). kCancelled once `stop` is requested. An answer of another status is
+  // returned as by Send, without a line. A client that cannot stream: kUnimplemented.
+  virtual absl::StatusOr<Response> Stream(const Request& request, const StreamLimits& limits,
+                                          const OnLine& on_line, std::stop_token stop);
 };
 
 // The bytes as one gzip member. Level 1 (fast) to 9.
