@@ -49,6 +49,11 @@ class DeliveryListener {
                           int64_t offset) = 0;
 };
 
+// For a transactional id that a restarted worker has again. Longer than a broker's restart: a
+// broker that finds a transaction over its time before it has elected leaders may leave out the
+// abort markers, and the aborted records become visible (seen with Kafka 4.3.1, one broker).
+inline constexpr std::chrono::milliseconds kStableTransactionTimeout{60'000};
+
 class Producer {
  public:
   struct Options {
@@ -56,6 +61,8 @@ class Producer {
     std::string transactional_id;  // empty: idempotent only
     std::chrono::milliseconds linger{5};
     int64_t queue_kbytes = 32 << 10;
+    // After which the broker aborts a transaction whose producer is silent. Long where a restarted
+    // worker has the same transactional id and ends it at once; short where readers would wait.
     std::chrono::milliseconds transaction_timeout{10'000};
     std::chrono::milliseconds delivery_timeout{120'000};
     std::string compression = "lz4";

@@ -38,10 +38,11 @@ StageOutput::~StageOutput() {
 absl::Status StageOutput::Open() {
   kafka::Producer::Options options;
   options.client = worker_.kafka;
-  if (exactly_once_) {
-    options.transactional_id = base::StrCat(
-        worker_.group, ".",
-        worker_.instance.empty() ? base::StrCat(getpid(), ".", NowMs()) : worker_.instance);
+  if (exactly_once_ && worker_.instance.empty()) {
+    options.transactional_id = base::StrCat(worker_.group, ".", getpid(), ".", NowMs());
+  } else if (exactly_once_) {
+    options.transactional_id = base::StrCat(worker_.group, ".", worker_.instance);
+    options.transaction_timeout = kafka::kStableTransactionTimeout;
   }
   auto producer = kafka::Producer::Create(options, nullptr);
   if (!producer.ok()) return producer.status();

@@ -24,6 +24,7 @@ absl::StatusOr<std::unique_ptr<FileLog>> FileLog::Open(const runtime::StageConte
   options.client = context.kafka;
   options.transactional_id =
       base::StrCat(pipeline::ConsumerGroup(context.pipeline, context.stage.name()), ".file");
+  options.transaction_timeout = kafka::kStableTransactionTimeout;
   auto producer = kafka::Producer::Create(options, nullptr);
   if (!producer.ok()) return producer.status();
   if (absl::Status status = (*producer)->InitTransactions(kInitTimeout); !status.ok()) {
