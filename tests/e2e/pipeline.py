@@ -25,6 +25,15 @@ def add_feed(document: dict) -> None:
         {"name": "feed", "ingest": {"file": {"path": "in.ndjson", "follow": True}, "to": to}})
 
 
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits for its parent does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 class Pipeline:
     """The fraud-prevention sample under a name of its own, with quicker rolls and mails.
 
@@ -141,7 +150,7 @@ class Pipeline:
     def kill(self, stage: str) -> bool:
         """kill -9, as far as it runs; false when it did not."""
         pid = (self._ports(stage) or {}).get("pid")
-        if pid not in self._children():
+        if pid not in self._children() or not alive(pid):
             return False
         try:
             os.kill(pid, signal.SIGKILL)

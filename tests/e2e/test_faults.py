@@ -108,6 +108,8 @@ def test_kafka_goes_and_comes_back(make_pipeline, private_kafka, how):
     wanted, blocked = traffic.ids | {event["event_id"] for event in fed}, events.blocked_ids(fed)
     books.wait_for(pipeline, wanted, blocked)
     assert pipeline.stop() == 0, pipeline.errors()
+    taken = books.ids_in(pipeline.events())
+    assert not [event_id for event_id, times in taken.items() if times > 1 and event_id not in traffic.doubtful]
     # A mail whose answer could not be written down may have been sent.
     assert books.check(pipeline, wanted, blocked, twice=frozenset(traffic.doubtful)) <= 2
     assert not pipeline.dead_letters()
@@ -153,7 +155,7 @@ def test_opensearch_misbehaves(make_pipeline, private_opensearch):
     pipeline = make_pipeline(opensearch=private_opensearch, edit=secure(private_opensearch))
     pipeline.secret("search-login", username=private_opensearch.user, password=private_opensearch.password)
     pipeline.start()
-    traffic = Traffic(pipeline)
+    traffic = Traffic(pipeline, rate=60)
     traffic.wait(100)
     for fault, seconds in [("refuse", 0), ("throttle", 0), ("delay", 2), ("drop", 0), ("lose-answer", 0)]:
         private_opensearch.misbehave(fault, 3, seconds)
