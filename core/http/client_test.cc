@@ -1,136 +1,23 @@
 #include "core/http/client.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
-#include <mutex>
-#include <set>
+#include <fstream>
+#include <iterator>
 #include <string>
-#include <thread>
-#include <vector>
+
+#include "core/http/raw_server.h"
 
 namespace levada::http {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Answers each request with the bytes that `answer` makes of it; no bytes: the connection is
-// closed. One connection after the other. With a certificate it speaks TLS.
-class RawServer {
- public:
-  using Answer = std::function<std::string(const std::string& request)>;
-
-  explicit RawServer(Answer answer, const std::string& certificate = "",
-                     const std::string& key = "")
-      : answer_(std::move(answer)) {
-    signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to connections that the client has closed
-    if (!certificate.empty()) {
-      tls_ = SSL_CTX_new(TLS_server_method());
-      EXPECT_EQ(SSL_CTX_use_certificate_file(tls_, certificate.c_str(), SSL_FILETYPE_PEM), 1);
-      EXPECT_EQ(SSL_CTX_use_PrivateKey_file(tls_, key.c_str(), SSL_FILETYPE_PEM), 1);
-    }
-    listener_ = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    socklen_t size = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    listen(listener_, 8);
-    acceptor_ = std::thread([this] { AcceptAll(); });
-  }
-
-  ~RawServer() {
-    shutdown(listener_, SHUT_RDWR);
-    acceptor_.join();
-    {
-      const std::lock_guard lock(mutex_);
-      for (const int connection : open_) shutdown(connection, SHUT_RDWR);
-    }
-    for (std::thread& worker : workers_) worker.join();
-    close(listener_);
-    SSL_CTX_free(tls_);
-  }
-
-  std::string Url(const std::string& scheme = "http", const std::string& host = "127.0.0.1") const {
-    return scheme + "://" + host + ":" + std::to_string(port_);
-  }
-  int connections() const { return connections_; }
-
- private:
-  void AcceptAll() {
-    for (;;) {
-      const int connection = accept(listener_, nullptr, nullptr);
-      if (connection < 0) return;
-      ++connections_;
-      const std::lock_guard lock(mutex_);
-      open_.insert(connection);
-      workers_.emplace_back([this, connection] { Run(connection); });
-    }
-  }
-
-  void Run(int connection) {
-    SSL* session = nullptr;
-    if (tls_ != nullptr) {
-      session = SSL_new(tls_);
-      SSL_set_fd(session, connection);
-    }
-    if (session == nullptr || SSL_accept(session) == 1) Serve(connection, session);
-    SSL_free(session);
-    const std::lock_guard lock(mutex_);
-    open_.erase(connection);
-    close(connection);
-  }
-
-  void Serve(int connection, SSL* session) {
-    std::string bytes;
-    char chunk[4096];
-    for (;;) {
-      const int n = session != nullptr ? SSL_read(session, chunk, sizeof chunk)
-                                       : static_cast<int>(read(connection, chunk, sizeof chunk));
-      if (n <= 0) return;
-      bytes.append(chunk, n);
-      const size_t head = bytes.find("\r\n\r\n");
-      if (head == std::string::npos) continue;
-      const size_t at = bytes.find("Content-Length:");
-      const size_t length = at < head ? std::stoul(bytes.substr(at + 15)) : 0;
-      if (bytes.size() < head + 4 + length) continue;
-      const std::string reply = answer_(bytes);
-      bytes.clear();
-      if (reply.empty()) return;
-      if (session != nullptr) {
-        SSL_write(session, reply.data(), static_cast<int>(reply.size()));
-      } else {
-        send(connection, reply.data(), reply.size(), MSG_NOSIGNAL);
-      }
-      if (reply.find("Connection: close") != std::string::npos) return;
-    }
-  }
-
-  Answer answer_;
-  SSL_CTX* tls_ = nullptr;
-  int listener_ = -1;
-  std::atomic<int> connections_ = 0;
-  uint16_t port_ = 0;
-  std::thread acceptor_;
-  std::mutex mutex_;
-  std::set<int> open_;
-  std::vector<std::thread> workers_;
-};
-
-std::string Ok(const std::string& body) {
-  return "HTTP/1.1 200 OK\r\nX-Seen: yes\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + body;
-}
 
 std::unique_ptr<Client> Connect(const Client::Options& options) {
   auto client = Client::Create(options);
@@ -315,6 +202,37 @@ TEST_F(ClientTlsTest, ACertificateOfAnotherHostIsRefused) {
   auto response = Get("other", File("ca.pem"), "localhost");
   EXPECT_EQ(response.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(response.status().message()), HasSubstr("TLS handshake failed"));
+}
+
+TEST_F(ClientTlsTest, AuthoritiesAndNamesCanBeGivenOtherwise) {
+  std::ifstream file(File("ca.pem"));
+  const std::string ca_pem((std::istreambuf_iterator<char>(file)), {});
+  const auto get = [&](const Tls& tls) {
+    RawServer server([](const std::string&) { return Ok("secret"); }, File("other.pem"),
+                     File("other.key"));
+    return Connect({.base_url = server.Url("https"), .tls = tls})->Send({});
+  };
+  EXPECT_TRUE(get({.ca_pem = ca_pem, .server_name = "other.example"}).ok());
+  EXPECT_FALSE(get({.ca_pem = ca_pem, .server_name = "another.example"}).ok());
+  EXPECT_FALSE(get({.ca_pem = ca_pem}).ok());
+  EXPECT_TRUE(get({.skip_verify = true}).ok());
+}
+
+TEST_F(ClientTlsTest, ACertificateOfTheClientIsShown) {
+  const auto get = [&](Tls tls) {
+    RawServer server([](const std::string&) { return Ok("secret"); }, File("good.pem"),
+                     File("good.key"), File("ca.pem"));
+    tls.ca_file = File("ca.pem");
+    return Connect({.base_url = server.Url("https"), .tls = tls})->Send({});
+  };
+  EXPECT_TRUE(get({.certificate_file = File("other.pem"), .key_file = File("other.key")}).ok());
+  EXPECT_FALSE(get({}).ok());
+  EXPECT_EQ(
+      Client::Create({.base_url = "https://h",
+                      .tls = {.certificate_file = File("other.pem"), .key_file = File("good.key")}})
+          .status()
+          .code(),
+      absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(ClientTlsTest, ACertificateThatNobodyTrustsIsRefused) {
