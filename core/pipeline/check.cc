@@ -25,6 +25,7 @@ class StructureCheck {
     }
     const v1::MessageRules& rules = RulesOf(type);
     if (rules.exactly_one_size() > 0) ExactlyOne(path, message, rules);
+    if (rules.at_most_one_size() > 0) AtMostOne(path, message, rules);
     if (rules.at_least_one_size() > 0 && Given(path, message, rules.at_least_one()).empty()) {
       context_.Error(path, "expected at least one of " + OneOf(Keys(type, rules.at_least_one())));
     }
@@ -90,6 +91,17 @@ class StructureCheck {
     }
   }
 
+  void AtMostOne(const std::string& path, const Message& message,
+                 const v1::MessageRules& rules) const {
+    const std::vector<std::string> given = Given(path, message, rules.at_most_one());
+    for (size_t i = 1; i < given.size(); ++i) {
+      context_.problems->Add(context_.source.AtKey(
+          Join(path, given[i]),
+          base::StrCat("`", given[i], "` beside `", given[0], "`: expected at most one of ",
+                       OneOf(Keys(*message.GetDescriptor(), rules.at_most_one())))));
+    }
+  }
+
   const CheckContext& context_;
 };
 
@@ -129,6 +141,7 @@ Problems RunChecks(const v1::Pipeline& pipeline, const SourceMap& source) {
   CheckConnections(context);
   CheckCycles(context);
   CheckStages(context);
+  CheckCluster(context);
   CheckExpressions(context);
   problems.Sort();
   return problems;

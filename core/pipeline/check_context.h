@@ -30,7 +30,7 @@ struct CheckContext {
   const v1::Topic* Topic(std::string_view name) const { return FindTopic(pipeline, name); }
 };
 
-// What is required and absent; exactlyOne and atLeastOne.
+// What is required and absent; exactlyOne, atLeastOne and atMostOne.
 void CheckStructure(const CheckContext& context);
 // Names that are twice where they may be once.
 void CheckUnique(const CheckContext& context);
@@ -44,6 +44,8 @@ void CheckConnections(const CheckContext& context);
 void CheckCycles(const CheckContext& context);
 // What each kind of stage demands beyond its fields.
 void CheckStages(const CheckContext& context);
+// What a manifest says for the cluster: replicas, autoscaling, pods, volumes, files.
+void CheckCluster(const CheckContext& context);
 // Steps, conditions and templates, and whether the results fit the topics they go to.
 void CheckExpressions(const CheckContext& context);
 // The events at the end of a stage's steps against the topic at `path` that they are written to.

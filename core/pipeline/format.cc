@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/strings/ascii.h"
@@ -147,6 +148,57 @@ bool IsField(std::string_view text) {
   return !text.empty() && !HasControl(text) && text.find('.') == text.npos;
 }
 
+// Parts of lower-case letters, digits and `-`, with dots between them.
+bool IsObjectName(std::string_view text) {
+  if (text.size() > 253) return false;
+  for (const absl::string_view part : absl::StrSplit(base::AbslView(text), '.')) {
+    const std::string_view name = base::View(part);
+    if (name.empty() || !Only(name, kLower, "-") || name.front() == '-' || name.back() == '-') {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The part of a label behind its prefix, and its value.
+bool IsLabelWord(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && Only(text, kAlnum, "-_.") &&
+         Only(text.substr(0, 1), kAlnum) && Only(text.substr(text.size() - 1), kAlnum);
+}
+
+bool IsLabelKey(std::string_view text) {
+  const size_t slash = text.find('/');
+  return slash == text.npos
+             ? IsLabelWord(text)
+             : IsObjectName(text.substr(0, slash)) && IsLabelWord(text.substr(slash + 1));
+}
+
+// A number that is not negative, with a unit of Kubernetes.
+bool IsQuantity(std::string_view text) {
+  static constexpr std::array<std::string_view, 14> kUnits = {
+      "", "n", "u", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi"};
+  static constexpr std::string_view kDigits = "0123456789";
+  const size_t unit = std::min(text.find_first_not_of("0123456789."), text.size());
+  if (std::find(kUnits.begin(), kUnits.end(), text.substr(unit)) == kUnits.end()) return false;
+  const std::string_view number = text.substr(0, unit);
+  const size_t dot = number.find('.');
+  const std::string_view whole = number.substr(0, dot);
+  if (whole.empty() || !Only(whole, kDigits)) return false;
+  return dot == number.npos || (dot + 1 < number.size() && Only(number.substr(dot + 1), kDigits));
+}
+
+bool IsEnvName(std::string_view text) {
+  return Only(text, kAlnum, "_") && (text.front() < '0' || text.front() > '9');
+}
+
+bool IsSetting(std::string_view text) {
+  return Only(text, kLower, "._-") && text.front() >= 'a' && text.front() <= 'z';
+}
+
+bool IsImage(std::string_view text) {
+  return Only(text, kAlnum, "._-/:@+") && Only(text.substr(0, 1), kAlnum);
+}
+
 std::string DurationProblem(const v1::FieldRules& rules, std::string_view text) {
   const auto duration = base::ParseDuration(text);
   if (!duration.ok()) {
@@ -183,6 +235,20 @@ bool Matches(v1::Format format, std::string_view text) {
       return IsHost(text);
     case v1::BROKERS:
       return IsBrokers(text);
+    case v1::QUANTITY:
+      return IsQuantity(text);
+    case v1::OBJECT_NAME:
+      return IsObjectName(text);
+    case v1::LABEL_KEY:
+      return IsLabelKey(text);
+    case v1::LABEL_VALUE:
+      return text.empty() || IsLabelWord(text);
+    case v1::ENV_NAME:
+      return IsEnvName(text);
+    case v1::IMAGE:
+      return IsImage(text);
+    case v1::SETTING:
+      return IsSetting(text);
     case v1::PLAIN:
       return true;
     default:
@@ -249,6 +315,23 @@ std::string_view FormatName(v1::Format format) {
       return "a host name or address, without a port";
     case v1::BROKERS:
       return "host:port, several separated by commas";
+    case v1::QUANTITY:
+      return "a quantity: 500m, 2, 512Mi, 1Gi";
+    case v1::OBJECT_NAME:
+      return "the name of a Kubernetes object: lower-case letters, digits, `-` and `.`";
+    case v1::LABEL_KEY:
+      return "the key of a label: letters, digits, `-`, `_` and `.`, with a prefix and `/` before "
+             "it or not";
+    case v1::LABEL_VALUE:
+      return "the value of a label: at most 63 letters, digits, `-`, `_` and `.`";
+    case v1::ENV_NAME:
+      return "a name of letters, digits and `_`";
+    case v1::IMAGE:
+      return "an image: registry/name:tag";
+    case v1::SETTING:
+      return "a setting of a Kafka topic, such as `min.insync.replicas`";
+    case v1::TIME:
+      return "a time: 2026-11-02T08:00:00Z";
     default:
       return "text";
   }
@@ -273,7 +356,7 @@ std::string Quote(std::string_view text) {
 }
 
 std::string FormatProblem(const v1::FieldRules& rules, v1::Format format, std::string_view text) {
-  if (text.empty() && format != v1::PLAIN) {
+  if (text.empty() && format != v1::PLAIN && format != v1::LABEL_VALUE) {
     return base::StrCat("expected ", FormatName(format), ", got empty text");
   }
   switch (format) {

@@ -39,13 +39,23 @@ std::string Hash(std::string_view text) {
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), 8));
 }
 
+// What only the operator acts on stays out of slices: no change of it restarts a worker.
+void ClearClusterOnly(google::protobuf::Message* message) {
+  const auto& type = *message->GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (RulesOf(*type.field(i)).cluster_only()) {
+      message->GetReflection()->ClearField(message, type.field(i));
+    }
+  }
+}
+
 v1::Pipeline Slice(const v1::Pipeline& pipeline, const v1::Stage& stage) {
   const v1::PipelineSpec& spec = pipeline.spec();
   v1::Pipeline slice;
   slice.set_api_version(pipeline.api_version());
   slice.set_kind(pipeline.kind());
   slice.mutable_metadata()->set_name(pipeline.metadata().name());
-  slice.mutable_metadata()->set_namespace_(pipeline.metadata().namespace_());
+  slice.mutable_metadata()->set_namespace_(NamespaceOf(pipeline));
 
   const std::set<std::string> connections = NamesIn(stage, v1::CONNECTION);
   for (const auto& [name, connection] : spec.connections()) {
@@ -61,8 +71,12 @@ v1::Pipeline Slice(const v1::Pipeline& pipeline, const v1::Stage& stage) {
     copy->clear_partitions();
     copy->clear_replication();
     copy->clear_retention();
+    copy->clear_config();
+    ClearClusterOnly(copy);
   }
-  *slice.mutable_spec()->add_stages() = stage;
+  v1::Stage* copy = slice.mutable_spec()->add_stages();
+  *copy = stage;
+  ClearClusterOnly(copy);
   if (!spec.dead_letters().topic().empty()) {
     slice.mutable_spec()->mutable_dead_letters()->set_topic(spec.dead_letters().topic());
   }
@@ -128,6 +142,7 @@ std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline) {
   for (const v1::Topic& topic : spec.topics()) {
     PlannedTopic planned{.name = topic.name(), .partitions = static_cast<int>(topic.partitions())};
     if (topic.replication() > 0) planned.replication = static_cast<int>(topic.replication());
+    planned.config.insert(topic.config().begin(), topic.config().end());
     if (topic.compacted()) planned.config["cleanup.policy"] = "compact";
     if (!topic.retention().empty()) {
       planned.config["retention.ms"] = RetentionMs(topic.retention());

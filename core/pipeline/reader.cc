@@ -10,6 +10,7 @@
 #include "core/base/strings.h"
 #include "core/base/suggest.h"
 #include "core/pipeline/format.h"
+#include "core/pipeline/free_form.h"
 #include "core/pipeline/rules.h"
 #include "levada/v1/pipeline.pb.h"
 
@@ -22,16 +23,31 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// What the API server adds to a resource; passed over, so that `kubectl get -o yaml` can be read.
-bool AddedByServer(const Descriptor& message, std::string_view key) {
-  if (&message == v1::Pipeline::descriptor()) return key == "status";
+// A resource that was read from an API server: `kubectl get -o yaml`.
+bool CameFromServer(const YamlNode& pipeline) {
+  for (const auto& [key, value] : pipeline.entries) {
+    if (key.text != "metadata") continue;
+    return std::any_of(value.entries.begin(), value.entries.end(),
+                       [](const YamlEntry& entry) { return entry.key.text == "uid"; });
+  }
+  return false;
+}
+
+// What the API server adds to a resource; passed over.
+bool AddedByServer(const Descriptor& message, const YamlNode& node, std::string_view key) {
+  if (&message == v1::Pipeline::descriptor()) return key == "status" && CameFromServer(node);
   if (&message != v1::Metadata::descriptor()) return false;
-  static constexpr std::array<std::string_view, 10> kKeys = {
-      "creationTimestamp", "deletionGracePeriodSeconds",
-      "deletionTimestamp", "finalizers",
-      "generateName",      "generation",
-      "managedFields",     "ownerReferences",
-      "resourceVersion",   "uid"};
+  static constexpr std::array<std::string_view, 11> kKeys = {"creationTimestamp",
+                                                             "deletionGracePeriodSeconds",
+                                                             "deletionTimestamp",
+                                                             "finalizers",
+                                                             "generateName",
+                                                             "generation",
+                                                             "managedFields",
+                                                             "ownerReferences",
+                                                             "resourceVersion",
+                                                             "selfLink",
+                                                             "uid"};
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
@@ -106,8 +122,13 @@ void Reader::ReadMessage(const YamlNode& node, const std::string& path, Message*
     if (problems_->Full()) return;
     if (!CheckKey(key, path, &seen)) continue;
     const std::string child = Join(path, key.text);
-    if (AddedByServer(type, key.text)) continue;
+    if (AddedByServer(type, node, key.text)) continue;
     const FieldDescriptor* field = FindKey(type, key.text);
+    if (field == nullptr && &type == v1::Pipeline::descriptor() && key.text == "status") {
+      problems_->Add(ProblemAt(*key.span.source, key.span.begin, child, "unknown key `status`",
+                               "the operator writes it: leave it out"));
+      continue;
+    }
     if (field == nullptr) {
       const std::vector<std::string> keys = KeysOf(type);
       problems_->Add(ProblemAt(*key.span.source, key.span.begin, child,
@@ -180,6 +201,7 @@ void Reader::ReadMap(const YamlNode& node, const std::string& path, const FieldD
       ReadMessage(value, child, entry->GetReflection()->MutableMessage(entry, &value_field));
     } else if (CheckText(value, child, field)) {
       entry->GetReflection()->SetString(entry, &value_field, value.text);
+      CheckFormat(value, child, field);
     }
   }
 }
@@ -188,9 +210,12 @@ void Reader::ReadValue(const YamlNode& node, const std::string& path, const Fiel
                        Message* message) {
   if (field.message_type() == nullptr) return ReadScalar(node, path, field, message);
   const Reflection& reflection = *message->GetReflection();
-  ReadMessage(node, path,
-              field.is_repeated() ? reflection.AddMessage(message, &field)
-                                  : reflection.MutableMessage(message, &field));
+  Message* child = field.is_repeated() ? reflection.AddMessage(message, &field)
+                                       : reflection.MutableMessage(message, &field);
+  if (auto* free = dynamic_cast<google::protobuf::Struct*>(child); free != nullptr) {
+    return ReadFreeForm(node, path, source_, problems_, free);
+  }
+  ReadMessage(node, path, child);
 }
 
 bool Reader::CheckText(const YamlNode& node, const std::string& path,
@@ -203,7 +228,10 @@ bool Reader::CheckText(const YamlNode& node, const std::string& path,
     Fail(node, path, Got("text", node), "leave the key out, or give it a value");
     return false;
   }
-  if (TypeOf(node) != ScalarType::kText) {
+  // `cpu: 2` is common, and the API server keeps it as it is.
+  const bool whole_quantity = RulesOf(field).format() == v1::QUANTITY &&
+                              TypeOf(node) == ScalarType::kInteger && IsDecimal(node.text);
+  if (TypeOf(node) != ScalarType::kText && !whole_quantity) {
     Fail(node, path, Got("text", node), base::StrCat("quote it: \"", node.text, "\""));
     return false;
   }
@@ -216,6 +244,14 @@ bool Reader::CheckText(const YamlNode& node, const std::string& path,
     Fail(node, path, "expected text without NUL characters");
   }
   return true;
+}
+
+void Reader::CheckFormat(const YamlNode& node, const std::string& path,
+                         const FieldDescriptor& field) {
+  if (source_->Broken(path)) return;
+  const v1::FieldRules& rules = RulesOf(field);
+  const std::string problem = FormatProblem(rules, rules.format(), node.text);
+  if (!problem.empty()) Fail(node, path, problem);
 }
 
 void Reader::ReadScalar(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
@@ -231,10 +267,7 @@ void Reader::ReadScalar(const YamlNode& node, const std::string& path, const Fie
       } else if (ok) {
         reflection.SetString(message, &field, node.text);
       }
-      if (!ok || source_->Broken(path)) return;
-      const v1::FieldRules& rules = RulesOf(field);
-      const std::string problem = FormatProblem(rules, rules.format(), node.text);
-      if (!problem.empty()) Fail(node, path, problem);
+      if (ok) CheckFormat(node, path, field);
       return;
     }
     case FieldDescriptor::CPPTYPE_ENUM: {

@@ -44,6 +44,9 @@ class Reader {
   // True where `node` is text, within the field's bounds or not; a problem otherwise.
   bool CheckText(const YamlNode& node, const std::string& path,
                  const google::protobuf::FieldDescriptor& field);
+  // Tells where text that was read is not of the field's format, unless it was told already.
+  void CheckFormat(const YamlNode& node, const std::string& path,
+                   const google::protobuf::FieldDescriptor& field);
   // True where `key` is text and not among those `seen`.
   bool CheckKey(const YamlNode& key, const std::string& path, std::set<std::string>* seen);
   void Fail(const YamlNode& node, const std::string& path, std::string message,

@@ -17,12 +17,14 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 
-constexpr std::string_view kFile = "levada/v1/pipeline.proto";
+constexpr std::string_view kManifest = "levada/v1/pipeline.proto";
+constexpr std::string_view kCluster = "levada/v1/cluster.proto";
+constexpr std::string_view kStatus = "levada/v1/status.proto";
 
 constexpr std::string_view kHead = R"(# The Pipeline manifest
 
-<!-- Made from proto/levada/v1/pipeline.proto by levada-docgen. Do not edit: `./dev docs` makes it
-     anew, and a test fails when it is stale. -->
+<!-- Made from proto/levada/v1/{pipeline,cluster,status}.proto by levada-docgen. Do not edit:
+     `./dev docs` makes it anew, and a test fails when it is stale. -->
 
 Everything that a manifest can hold. [manifests/samples](../../manifests/samples) has whole ones to
 start from; `levada validate FILE` tells what is wrong with one, all at once, with line and column.
@@ -32,9 +34,19 @@ start from; `levada validate FILE` tells what is wrong with one, all at once, wi
 - Booleans are `true` and `false`. A key without a value is an error: leave it out.
 - Order matters only within lists. Anchors, aliases and merge keys are expanded; a file may hold
   several manifests, parted by `---`.
+- Keys with the limit *cluster only* act with the operator; `levada run` takes them, and they have no
+  effect there.
 - The default `{}` means that the section is always there, with the defaults of its own keys.
 - Unless the table says otherwise, text has at most 1024 characters, a list or map at most 64
   entries.
+- `kubectl explain pipeline.spec` shows the same on a cluster.
+)";
+
+constexpr std::string_view kStatusHead = R"(
+# Status
+
+What the operator reports in `status`. It is not part of a manifest: `levada validate` refuses it,
+but in what `kubectl get -o yaml` gave.
 )";
 
 // The comment above something, as one paragraph.
@@ -55,8 +67,19 @@ std::string Link(const std::string& name) {
   return base::StrCat("[", name, "](#", absl::AsciiStrToLower(name), ")");
 }
 
+std::string FormatLink(v1::Format format) {
+  if (format == v1::PLAIN) return "text";
+  return base::StrCat(
+      "[", absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}})),
+      "](#formats)");
+}
+
 std::string ElementType(const FieldDescriptor& field) {
-  if (field.message_type() != nullptr) return Link(field.message_type()->name());
+  const Descriptor* message = field.message_type();
+  if (message != nullptr && message->full_name() == "google.protobuf.Struct") {
+    return "object of Kubernetes";
+  }
+  if (message != nullptr) return Link(message->name());
   if (field.enum_type() != nullptr) return Link(field.enum_type()->name());
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
@@ -68,15 +91,15 @@ std::string ElementType(const FieldDescriptor& field) {
     default:
       return "whole number";
   }
-  const v1::Format format = RulesOf(field).format();
-  if (format == v1::PLAIN) return "text";
-  return base::StrCat(
-      "[", absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}})),
-      "](#formats)");
+  return FormatLink(RulesOf(field).format());
 }
 
 std::string TypeOfField(const FieldDescriptor& field) {
-  if (field.is_map()) return "map of " + ElementType(*field.message_type()->map_value());
+  if (field.is_map()) {
+    const FieldDescriptor& value = *field.message_type()->map_value();
+    return "map of " + (value.message_type() != nullptr ? ElementType(value)
+                                                        : FormatLink(RulesOf(field).format()));
+  }
   return field.is_repeated() ? "list of " + ElementType(field) : ElementType(field);
 }
 
@@ -102,6 +125,11 @@ std::string Limits(const FieldDescriptor& field) {
   if (rules.key_format() != v1::PLAIN) {
     limits.push_back(base::StrCat("keys: ", FormatName(rules.key_format())));
   }
+  if (!rules.list_key().empty()) {
+    limits.push_back(base::StrCat("no two with the same `", rules.list_key(), "`"));
+  }
+  if (rules.is_set()) limits.push_back("none twice");
+  if (rules.cluster_only()) limits.push_back("*cluster only*");
   return absl::StrJoin(limits, "; ");
 }
 
@@ -130,6 +158,10 @@ void AppendMessage(const Descriptor& message, std::string* out) {
   if (rules.at_least_one_size() > 0) {
     base::StrAppend(out, "At least one of ",
                     absl::StrJoin(Keys(message, rules.at_least_one()), ", "), ".\n\n");
+  }
+  if (rules.at_most_one_size() > 0) {
+    base::StrAppend(out, "At most one of ", absl::StrJoin(Keys(message, rules.at_most_one()), ", "),
+                    ".\n\n");
   }
   base::StrAppend(out, "| Key | Type | Default | Limits | Meaning |\n|---|---|---|---|---|\n");
   for (int i = 0; i < message.field_count(); ++i) {
@@ -182,11 +214,20 @@ absl::StatusOr<std::string> ReferencePage(std::string_view descriptors) {
       return absl::InvalidArgumentError(base::StrCat("cannot use ", file.name()));
     }
   }
-  const google::protobuf::FileDescriptor* file = pool.FindFileByName(std::string(kFile));
-  if (file == nullptr) return absl::NotFoundError(base::StrCat("there is no ", kFile));
   std::string page(kHead);
-  for (int i = 0; i < file->message_type_count(); ++i) AppendMessage(*file->message_type(i), &page);
-  for (int i = 0; i < file->enum_type_count(); ++i) AppendEnum(*file->enum_type(i), &page);
+  std::vector<const google::protobuf::FileDescriptor*> parts;
+  for (const std::string_view name : {kManifest, kCluster, kStatus}) {
+    const google::protobuf::FileDescriptor* file = pool.FindFileByName(std::string(name));
+    if (file == nullptr) return absl::NotFoundError(base::StrCat("there is no ", name));
+    parts.push_back(file);
+  }
+  for (const google::protobuf::FileDescriptor* file : parts) {
+    if (file->name() == kStatus) page += kStatusHead;
+    for (int i = 0; i < file->message_type_count(); ++i) {
+      AppendMessage(*file->message_type(i), &page);
+    }
+    for (int i = 0; i < file->enum_type_count(); ++i) AppendEnum(*file->enum_type(i), &page);
+  }
   AppendFormats(&page);
   return page;
 }
