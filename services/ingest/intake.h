@@ -59,7 +59,8 @@ class Intake : public kafka::DeliveryListener {
   struct Options {
     std::string topic;
     double max_rate = 0;
-    // Events that Kafka has not answered; beyond that, kBusy. Less than the producer's queue holds.
+    // Events that Kafka has not answered; beyond that, kBusy. Less than the producer's queue holds,
+    // and as much as the manifest allows one request to have: one that comes alone gets through.
     size_t max_in_flight_bytes = 24 << 20;
     size_t max_in_flight_events = 400'000;
   };

@@ -15,18 +15,6 @@
 namespace levada::ingest {
 namespace {
 
-// What Kafka's producer (10 MiB a record, 32 MiB of queue) can carry.
-constexpr int64_t kLargestEvent = 9 << 20;
-constexpr int64_t kLargestRequest = 24 << 20;
-
-absl::StatusOr<size_t> SizeWithin(std::string_view field, const std::string& text, int64_t limit) {
-  const auto size = base::ParseBytes(text);
-  if (!size.ok()) return size.status();
-  if (*size >= 1 && *size <= limit) return static_cast<size_t>(*size);
-  return absl::InvalidArgumentError(
-      base::StrCat("ingest.", field, " is ", text, ", expected 1 B to ", base::FormatBytes(limit)));
-}
-
 class IngestSource final : public runtime::Source {
  public:
   IngestSource(const runtime::StageContext& context, size_t max_event_bytes)
@@ -94,15 +82,9 @@ class IngestSource final : public runtime::Source {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<runtime::Source>> MakeSource(const runtime::StageContext& context) {
-  const v1::Ingest& ingest = context.stage.ingest();
-  const auto event = SizeWithin("maxEventSize", ingest.max_event_size(), kLargestEvent);
-  if (!event.ok()) return event.status();
-  if (ingest.has_http()) {
-    const auto request =
-        SizeWithin("http.maxRequestSize", ingest.http().max_request_size(), kLargestRequest);
-    if (!request.ok()) return request.status();
-  }
-  auto source = std::make_unique<IngestSource>(context, *event);
+  const auto largest = base::ParseBytes(context.stage.ingest().max_event_size());
+  if (!largest.ok()) return largest.status();
+  auto source = std::make_unique<IngestSource>(context, static_cast<size_t>(*largest));
   if (absl::Status status = source->Prepare(); !status.ok()) return status;
   return source;
 }

@@ -1,5 +1,6 @@
-"""Who gets in at a pipeline's own ports: from which addresses, and through which certificates."""
+"""Who gets in at a pipeline's own ports, and with what: addresses, certificates, sizes."""
 
+import gzip
 import json
 import pathlib
 import socket
@@ -11,7 +12,8 @@ import requests
 
 from e2e import events
 from e2e.books import places
-from e2e.rpc import Service
+from e2e.rpc import Service, enum_name
+from lib import kafka as topics
 from lib.wait import eventually
 
 HERE, BESIDE = "127.0.0.1", "127.0.0.2"  # the second is reached only where all addresses are bound
@@ -151,4 +153,53 @@ class TestCertificates:
         pipeline.secret("doors", **{"tls.key": mine.key.read_text()})
         pipeline.wait_ready()
         assert shown(pipeline, other) == [] and shown(pipeline, mine) == []
+        assert pipeline.stop() == 0
+
+
+class TestSizes:
+    """The largest that the manifest allows, and one byte more."""
+
+    LARGEST = 15 << 20
+    LARGEST_REQUEST = 24 << 20
+
+    def event(self, size: int) -> bytes:
+        begin = b'{"event_id":"x","event_time":"2026-11-02T08:00:00Z","entity_id":"C1","transaction_amt":1,"blob":"'
+        return begin + b"x" * (size - len(begin) - 2) + b'"}'
+
+    def gateway(self, make_pipeline, edit_ingest):
+        def edit(document: dict) -> None:
+            keep_doors(document)
+            document["spec"]["stages"] = document["spec"]["stages"][:1]
+            document["spec"]["stages"][0]["ingest"]["maxRate"] = 0
+            edit_ingest(document["spec"]["stages"][0]["ingest"])
+
+        pipeline = make_pipeline(edit=edit)
+        pipeline.start()
+        return pipeline
+
+    def test_the_largest_request(self, make_pipeline):
+        pipeline = self.gateway(make_pipeline, lambda ingest: ingest["http"].update(
+            maxRequestSize="24Mi", maxBatch=400_000))
+        count, rest = divmod(self.LARGEST_REQUEST, 101)
+        body = (self.event(100) + b"\n") * count + b" " * rest
+        answer = requests.post(pipeline.url + "?results=errors", data=body, timeout=90)
+        assert answer.status_code == 200 and answer.json()["accepted"] == count, answer.text[:300]
+        assert sum(topics.end_offsets(pipeline.kafka, pipeline.events_topic).values()) == count
+        assert pipeline.post(body + b" ").status_code == 413
+        assert pipeline.stop() == 0
+
+    def test_the_largest_event_by_http_and_grpc(self, make_pipeline):
+        pipeline = self.gateway(make_pipeline, lambda ingest: ingest.update(maxEventSize="15Mi"))
+        largest, larger = self.event(self.LARGEST), self.event(self.LARGEST + 1)
+        answer = pipeline.post(largest, Content_Type="application/json")
+        assert answer.status_code == 200, answer.text[:300]
+        assert pipeline.post(gzip.compress(largest), Content_Type="application/json",
+                             Content_Encoding="gzip").status_code == 200
+        answer = pipeline.post(larger, Content_Type="application/json")
+        assert answer.status_code == 400 and f"{self.LARGEST}" in answer.json()["results"][0]["error"]
+        with Service(f"{HERE}:{pipeline.grpc_port}", "levada.v1.IngestService") as gateway:
+            for event, code in ((largest, "ACCEPTED"), (larger, "INVALID")):
+                (result,) = gateway.call("Publish", events=[event]).results
+                assert enum_name(result, "code") == code, result.error
+        assert [record.value == largest for record in pipeline.events()] == [True] * 3
         assert pipeline.stop() == 0
