@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Usage: ./dev servers up|down|status|logs [NAME…]
-# Start and stop the servers to run against: kafka, opensearch, smtp (default: all).
+# Start and stop the servers to run against: kafka, opensearch, smtp (default: these), kubernetes.
 #
 #   up      starts them and waits until they are ready; does nothing for one that runs already
 #   down    stops them; they keep their data (./dev servers down --wipe removes it)
 #   status  what runs and where; exit code 3 when one of them does not run
 #   logs    the end of each one's log
 #
-# All listen on 127.0.0.1 only. LEVADA_KAFKA_PORT (19092), LEVADA_OPENSEARCH_PORT (19200) and
-# LEVADA_SMTP_PORT (19025) move them; each also uses the next one or two ports. Their data and logs
-# are in .run/servers/NAME. `eval "$(./dev shell-env)"` sets the variables that clients need.
+# All listen on 127.0.0.1 only. LEVADA_KAFKA_PORT (19092), LEVADA_OPENSEARCH_PORT (19200),
+# LEVADA_SMTP_PORT (19025) and LEVADA_KUBERNETES_PORT (16443) move them; each also uses the next
+# few ports. Their data and logs are in .run/servers/NAME. `eval "$(./dev shell-env)"` sets the variables
+# that clients need. kubernetes is an API server without nodes, for which ./dev setup --kubernetes is
+# needed once; a node that runs pods is ./dev cluster.
 source "$(dirname "$0")/lib/common.sh"
 
-all=(kafka opensearch smtp)
+default=(kafka opensearch smtp)
+all=("${default[@]}" kubernetes)
 action=${1:-status}
 shift || true
 wipe=false
@@ -26,7 +29,7 @@ for argument in "$@"; do
     usage_error "no server '$argument'; there are ${all[*]}"
   fi
 done
-[[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
+[[ ${#names[@]} -gt 0 ]] || names=("${default[@]}")
 
 # in_parallel ACTION: of every server, at the same time; fails when one of them does.
 in_parallel() {

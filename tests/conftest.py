@@ -10,20 +10,24 @@ import pytest
 from lib.servers import Kafka, OpenSearch, Server, Smtp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Marks of tests that need what `./dev setup --kubernetes` builds.
+NEED_KUBERNETES = ("kubernetes", "cluster")
 
 
 def pytest_addoption(parser):
     parser.addoption("--only", metavar="REGEX", help="run only tests whose id (file::test) matches")
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
+    for name in NEED_KUBERNETES:
+        parser.addoption(f"--{name}", action="store_true", help=f"also run the tests marked {name}")
 
 
 def pytest_collection_modifyitems(config, items):
     only = re.compile(config.getoption("--only") or "")
-    with_long = config.getoption("--long")
+    left_out = [name for name in ("long", *NEED_KUBERNETES) if not config.getoption(f"--{name}")]
     wanted = [
         item
         for item in items
-        if only.search(item.nodeid) and (with_long or not item.get_closest_marker("long"))
+        if only.search(item.nodeid) and not any(item.get_closest_marker(name) for name in left_out)
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted

@@ -66,7 +66,7 @@ class Server:
             self._arguments += ["--port", str(port)]
         self.exports = dict(line.split("=", 1) for line in self._call("exports").splitlines())
         # Where it keeps its data, logs, certificate and `control` file.
-        self.folder = pathlib.Path(self.exports[f"LEVADA_{self.kind.upper()}_CA"]).parent
+        self.folder = pathlib.Path(self._call("folder").strip())
 
     def start(self) -> None:
         self._call("start")
@@ -128,7 +128,7 @@ class Server:
 
 class Kafka(Server):
     kind = "kafka"
-    port_count = 3
+    port_count = 5
 
     @property
     def address(self) -> str:
@@ -138,6 +138,11 @@ class Kafka(Server):
     def secure_address(self) -> str:
         """SASL_SSL; mechanisms PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 with `user` and `password`."""
         return self.exports["LEVADA_KAFKA_SECURE"]
+
+    @property
+    def pods_address(self) -> str:
+        """Of the plaintext listener as the pods of `./dev cluster` reach it."""
+        return self.exports["LEVADA_KAFKA_PODS"]
 
 
 class OpenSearch(Server):
@@ -173,3 +178,19 @@ class Smtp(Server):
             email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             for file in sorted(folder.glob("*.eml"))
         ]
+
+
+class Kubernetes(Server):
+    """An API server with its etcd; no controllers, no nodes."""
+
+    kind = "kubernetes"
+    port_count = 3
+
+    @property
+    def url(self) -> str:
+        return self.exports["LEVADA_KUBERNETES"]
+
+    @property
+    def kubeconfig(self) -> pathlib.Path:
+        """The administrator's."""
+        return pathlib.Path(self.exports["LEVADA_KUBECONFIG"])

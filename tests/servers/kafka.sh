@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # One real Kafka broker (KRaft) on 127.0.0.1: plaintext on PORT, SASL_SSL (PLAIN and SCRAM)
-# on PORT+2; the controller is on PORT+1. How to call it: lib.sh.
+# on PORT+2; the controller is on PORT+1. For the pods of ./dev cluster: plaintext on PORT+3, SASL_SSL on
+# PORT+4. How to call it: lib.sh.
 source "$(dirname "$0")/lib.sh"
 name=kafka
 default_port=19092
-ports="0 1 2"
+ports="0 1 2 3 4"
 
 launch() {
   certificate
   cat "$dir/key.pem" "$dir/cert.pem" >"$dir/keystore.pem"
   sed -e "s#@PORT@#$port#g; s#@CONTROLLER_PORT@#$((port + 1))#g; s#@SECURE_PORT@#$((port + 2))#g" \
+    -e "s#@PODS_PORT@#$((port + 3))#g; s#@PODS_SECURE_PORT@#$((port + 4))#g; s#@PODS_ADDRESS@#$pods_address#g" \
     -e "s#@DIR@#$dir#g; s#@USER@#$user#g; s#@PASSWORD@#$password#g" \
     "$servers/kafka/server.properties" >"$dir/server.properties"
   local java=(java -XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto
@@ -43,6 +45,8 @@ describe() {
 exports() {
   echo "LEVADA_KAFKA=127.0.0.1:$port"
   echo "LEVADA_KAFKA_SECURE=127.0.0.1:$((port + 2))"
+  echo "LEVADA_KAFKA_PODS=$pods_address:$((port + 3))"
+  echo "LEVADA_KAFKA_PODS_SECURE=$pods_address:$((port + 4))"
   echo "LEVADA_KAFKA_USER=$user"
   echo "LEVADA_KAFKA_PASSWORD=$password"
   echo "LEVADA_KAFKA_CA=$dir/cert.pem"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154  # name, default_port and ports come from the server's script
-# Sourced by each server's script (kafka.sh, opensearch.sh, smtp.sh): starting, stopping and killing
-# a server in the background, never touching a process that is not its own.
+# Sourced by each server's script (kafka.sh, opensearch.sh, smtp.sh, kubernetes.sh): starting, stopping
+# and killing a server in the background, never touching a process that is not its own.
 #
 # A script sets `name`, `default_port` and `ports` (offsets from the port that it listens on), defines
 #   launch    starts the server's processes, each with `spawn NAME COMMAND…`
@@ -8,7 +8,7 @@
 #   describe  prints the addresses, one a line
 #   exports   prints NAME=value lines for clients
 # and calls `server_main "$@"`:
-#   SCRIPT start|stop|kill|pause|resume|alive|status|describe|exports|logs [--dir DIR] [--port PORT]
+#   SCRIPT start|stop|kill|pause|resume|alive|status|describe|exports|folder|logs [--dir DIR] [--port PORT]
 # start returns when the server is ready and does nothing if it runs already; one that runs and is
 # slow to answer is waited for, never killed: somebody else may be using it. stop asks and waits;
 # kill is kill -9; pause and resume stop and continue the processes, as a server that hangs does.
@@ -21,6 +21,9 @@ python="$deps/venv/bin/python"
 # The log-in of every server that wants one; they listen on the loopback interface only.
 user=levada
 password=levada-secret
+# This machine as the pods of ./dev cluster see it, where that runs: tests/cluster/forward.py leads from
+# its ports to those of the loopback interface.
+pods_address=10.199.0.1
 
 fail() { echo "$name: $*" >&2; exit 1; }
 
@@ -135,11 +138,12 @@ do_status() {
   fi
 }
 
-# certificate: makes DIR/cert.pem and key.pem for this machine's loopback, once; clients take cert.pem as CA.
+# certificate: makes DIR/cert.pem and key.pem for this machine's loopback, also as pods see it, once;
+# clients take cert.pem as CA.
 certificate() {
   [[ ! -f $dir/cert.pem ]] || return 0
   openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -addext "subjectAltName=DNS:localhost,DNS:host.levada.internal,IP:127.0.0.1,IP:$pods_address" \
     -keyout "$dir/key.pem" -out "$dir/cert.pem.new" 2>/dev/null
   mv "$dir/cert.pem.new" "$dir/cert.pem"
 }
@@ -168,7 +172,8 @@ server_main() {
     alive) running ;;
     status) do_status ;;
     describe | exports) "$action" ;;
+    folder) echo "$dir" ;;
     logs) tail -n 100 "$dir"/*.log ;;
-    *) fail "say start, stop, kill, pause, resume, alive, status, describe, exports or logs" ;;
+    *) fail "say start, stop, kill, pause, resume, alive, status, describe, exports, folder or logs" ;;
   esac
 }
