@@ -69,6 +69,22 @@ class TestAddresses:
         assert "not an IP address: localhost" in pipeline.errors()
 
 
+def test_each_grpc_port_says_what_it_has_and_how_it_is(make_pipeline):
+    pipeline = make_pipeline(edit=keep_doors)
+    pipeline.start()
+    ports = {"levada.v1.IngestService": [pipeline.grpc_port], "levada.v1.Detector": [pipeline.detect_grpc_port],
+             "levada.v1.Control": own_ports(pipeline)[1::2]}
+    for service, of_service in ports.items():
+        for port in of_service:
+            with Service(f"{HERE}:{port}", service) as found:
+                assert set(found.database.get_services()) == {
+                    service, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+            with grpc.insecure_channel(f"{HERE}:{port}") as channel:
+                serving = channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=10)
+            assert serving == b"\x08\x01", "SERVING"
+    assert pipeline.stop() == 0
+
+
 class Authority:
     """A certificate for localhost that vouches for itself, and its key."""
 
