@@ -30,7 +30,7 @@ required_packages=(
   libspdlog-dev libfmt-dev zlib1g-dev libzstd-dev liblz4-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv maven "openjdk-17-jdk-headless|openjdk-21-jdk-headless|default-jdk-headless"
-  curl unzip jq netcat-openbsd
+  curl unzip jq netcat-openbsd zsh
 )
 # Faster builds, and the tools of format, lint and fuzz.
 optional_packages=(

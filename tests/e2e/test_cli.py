@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import time
 
@@ -107,10 +106,14 @@ class TestCompletion:
 
     @pytest.mark.parametrize("shell", ["bash", "zsh"])
     def test_the_shell_takes_the_script(self, levada, shell):
-        if not shutil.which(shell):
-            pytest.skip(f"no {shell} here")
         done = subprocess.run([shell, "-n"], input=levada("completion", shell).stdout, capture_output=True, text=True)
         assert done.returncode == 0 and not done.stderr
+
+    def test_zsh_knows_the_command(self, levada):
+        script = levada("completion", "zsh").stdout
+        done = subprocess.run(["zsh", "-fc", 'autoload -U compinit && compinit -D -u && eval "$1" && print $_comps[levada]',
+                               "zsh", script], capture_output=True, text=True, timeout=30)
+        assert "_levada" in done.stdout and not done.stderr, done.stderr
 
     def test_other_shells(self, levada):
         assert levada("completion", "fish").returncode == 2
