@@ -1,107 +1,19 @@
-"""levada-notify on a real Kafka, a real mail server and a web server that answers as it is told to."""
+"""levada-notify on a real Kafka and a real mail server."""
 
 import collections
 import email
-import hashlib
-import hmac
-import http.server
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
 
 from lib import kafka as topics
-from lib.kafka import Record
 from lib.wait import eventually
-
-MANIFEST = """
-apiVersion: levada.dev/v1alpha1
-kind: Pipeline
-metadata: {{name: {name}}}
-spec:
-  connections:
-    {connection}
-  topics:
-  - {{name: {name}, partitions: {partitions}}}
-  stages:
-  - name: alert
-    notify:
-      from: {name}
-      {notify}
-"""
-
-
-class Stage:
-    """A notify stage: its topics, and workers that can be killed."""
-
-    def __init__(self, folder: pathlib.Path, program: pathlib.Path, kafka: str, name: str, connection: str,
-                 notify: str, secret: dict[str, str], partitions: int = 2):
-        self.kafka, self.topic, self.group = kafka, name, f"levada.default.{name}.alert"
-        self.sent_topic, self.dead_topic = f"{name}.alert.sent", f"{name}.dead-letters"
-        topics.create_topic(kafka, name, partitions)
-        topics.create_topic(kafka, self.sent_topic, partitions, cleanup_policy="compact")
-        topics.create_topic(kafka, self.dead_topic)
-        manifest = folder / "pipeline.yaml"
-        manifest.write_text(MANIFEST.format(name=name, connection=connection, notify=notify, partitions=partitions))
-        for key, value in secret.items():
-            (folder / "secrets" / "login").mkdir(parents=True, exist_ok=True)
-            (folder / "secrets" / "login" / key).write_text(value)
-        self._command = [program, "--pipeline", manifest, "--stage", "alert", "--kafka", kafka,
-                         "--secrets", folder / "secrets"]
-        self._folder = folder
-        self.workers: list[subprocess.Popen] = []
-
-    def start(self, instance: str = "") -> subprocess.Popen:
-        """With an instance name, a worker that was killed gets its partitions back at once."""
-        log = open(self._folder / f"worker-{len(self.workers)}.log", "wb")
-        worker = subprocess.Popen([*self._command, "--instance", instance], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.workers.append(worker)
-        return worker
-
-    def close(self) -> None:
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.kill()
-            worker.wait()
-
-    def log(self, worker: int = 0) -> str:
-        return (self._folder / f"worker-{worker}.log").read_text()
-
-    def write(self, events: list[dict], **record) -> None:
-        topics.produce(self.kafka, self.topic,
-                       [Record(json.dumps(e).encode(), str(e["n"]).encode(), **record) for e in events])
-
-    def wait_until_done(self, seconds: float = 60) -> None:
-        eventually(lambda: topics.group_lag(self.kafka, self.group, self.topic) == 0, "all is committed", seconds)
-
-    def dead(self) -> list[Record]:
-        return topics.read_all(self.kafka, self.dead_topic)
-
-    def sent_log(self) -> dict[bytes, bytes | None]:
-        """What is in the send log, as compaction would leave it."""
-        newest = {record.key: record.value for record in topics.read_all(self.kafka, self.sent_topic)}
-        return {key: value for key, value in newest.items() if value is not None}
-
-
-@pytest.fixture
-def make_stage(build_dir, kafka, tmp_path, unique):
-    stages = []
-
-    def make(connection: str, notify: str, secret: dict[str, str], **more) -> Stage:
-        stages.append(Stage(tmp_path, build_dir / "bin" / "levada-notify", kafka.address, unique, connection, notify,
-                            secret, **more))
-        return stages[-1]
-
-    yield make
-    for stage in stages:
-        stage.close()
-
+from notify.stage import MANIFEST, Stage, event
 
 @pytest.fixture
 def mail_stage(make_stage, private_smtp):
@@ -117,10 +29,6 @@ def mail_stage(make_stage, private_smtp):
             {"username": server.user, "password": password or server.password}, **rest)
 
     return make
-
-
-def event(n: int, send: bool = True) -> dict:
-    return {"n": n, "send": send}
 
 
 def check_promise(mails: list[email.message.EmailMessage], wanted: set[int]) -> int:
@@ -293,87 +201,6 @@ def test_the_throttle_spreads_mails(mail_stage, private_smtp):
     stage.wait_until_done()
     assert time.monotonic() - began >= 3
     assert check_promise(private_smtp.mails(), set(range(8))) == 0
-
-
-class Hook(http.server.ThreadingHTTPServer):
-    """Answers each POST with the next of `answers` (status, headers), then 200; None: no answer."""
-
-    def __init__(self):
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.answers: collections.deque = collections.deque()
-        super().__init__(("127.0.0.1", 0), HookRequest)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class HookRequest(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.requests.append((dict(self.headers), body))
-        answer = self.server.answers.popleft() if self.server.answers else (200, {})
-        if answer is None:
-            self.close_connection = True
-            return
-        self.send_response(answer[0])
-        for name, value in answer[1].items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        self.wfile.write(b"words")
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hook():
-    server = Hook()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def hook_stage(make_stage, hook):
-    def make() -> Stage:
-        return make_stage(
-            f"hook: {{webhook: {{url: 'http://127.0.0.1:{hook.server_port}/in', secretRef: login}}}}",
-            "webhook: {via: hook, subject: 'Event', body: 'n=${string(int(n))}'}", {"secret": "s3cret"}, partitions=1)
-
-    return make
-
-
-def test_webhooks_are_signed_and_carry_the_event(hook_stage, hook):
-    stage = hook_stage()
-    stage.start()
-    stage.write([event(1)])
-    stage.wait_until_done()
-    ((headers, body),) = hook.requests
-    sent = json.loads(body)
-    assert sent["events"] == [event(1)] and sent["subject"] == "Event" and sent["body"] == "n=1"
-    assert sent["stage"] == "alert" and sent["repeat"] is False
-    assert headers["Idempotency-Key"] == sent["id"]
-    t, v1 = (part.split("=", 1)[1] for part in headers["Levada-Signature"].split(","))
-    assert v1 == hmac.new(b"s3cret", t.encode() + b"." + body, hashlib.sha256).hexdigest()
-    assert abs(time.time() - int(t)) < 60
-
-
-def test_webhook_answers_decide(hook_stage, hook):
-    hook.answers.extend([(429, {"Retry-After": "2"}), (200, {}), (400, {}), (500, {}), (200, {}), None, (200, {})])
-    stage = hook_stage()
-    stage.start()
-    began = time.monotonic()
-    for n in range(4):
-        stage.write([event(n)])
-        stage.wait_until_done()
-        if n == 0:
-            assert time.monotonic() - began >= 2
-    sent = [(json.loads(body)["body"], json.loads(body)["repeat"]) for _, body in hook.requests]
-    assert sent == [("n=0", False), ("n=0", False), ("n=1", False), ("n=2", False), ("n=2", True), ("n=3", False),
-                    ("n=3", True)]
-    assert [headers.get("Levada-Repeat") for headers, _ in hook.requests[3:5]] == [None, "true"]
-    (dead,) = stage.dead()
-    assert json.loads(dead.value) == event(1)
-    assert dead.header("levada-error") == b"the webhook answered 400: words"
 
 
 def test_events_that_cannot_be_told_are_dead_letters(mail_stage, private_smtp):
