@@ -15,6 +15,7 @@
 #include "operator/kube/probe.h"
 #include "operator/kube/resource.h"
 #include "operator/kube/transport.h"
+#include "operator/kube/watch_event.h"
 
 // Objects of the API server: read, write, delete, watch.
 //
@@ -36,7 +37,7 @@ struct ListOptions {
   std::string name_space;      // empty: all
   std::string label_selector;  // "app=levada,tier!=web"
   std::string field_selector;  // "metadata.name=x"
-  size_t page = 500;
+  size_t page = 250;
   // Only apiVersion, kind and metadata of each object (PartialObjectMetadata).
   bool metadata_only = false;
 };
@@ -49,12 +50,6 @@ struct WatchOptions {
   std::string resource_version;             // to go on from
   std::chrono::seconds timeout{300};        // the server ends the watch then
   std::chrono::milliseconds idle{150'000};  // no byte for so long: the connection is dead
-};
-
-struct WatchEvent {
-  enum class Type { kAdded, kModified, kDeleted, kBookmark };
-  Type type = Type::kAdded;
-  Json object;  // of a bookmark: with its resourceVersion only
 };
 
 struct WriteOptions {
@@ -141,7 +136,11 @@ class Client {
   struct Call;
   absl::StatusOr<http::Response> Send(const Call& call);
   absl::StatusOr<Json> SendObject(const Call& call);
+  absl::StatusOr<Json> ApplyTo(const Resource& resource, const Json& object,
+                               std::string_view subresource, const ApplyOptions& options);
   absl::StatusOr<std::chrono::milliseconds> TimeFor(const Call& call);
+  http::Request RequestOf(const Call& call, std::chrono::milliseconds timeout) const;
+  void WaitForTurn(const Call& call);
 
   const std::shared_ptr<Transport> transport_;
   const Options options_;

@@ -17,7 +17,8 @@
 // seen this way: keep Fingerprint(wanted) in an annotation, which then differs.
 //
 // Compared as the API server stores them: lists of objects are matched by their key (name, type,
-// containerPort, mountPath, ...) where all elements have one, else by place; quantities under
+// containerPort, mountPath, uid) where all elements have one, and may have further elements of
+// other managers; other lists by place; quantities under
 // limits, requests, capacity, storage and sizeLimit by value ("1000m" is "1"); null, {} and [] as
 // absent; numbers by value.
 //

@@ -8,11 +8,13 @@
 
 #include "absl/status/status.h"
 #include "core/http/client.h"
+#include "operator/kube/object.h"
 
 // What the API server says when it refuses, as absl::Status.
 //
 //   absl::StatusOr<Json> applied = client.Apply(kDeployments, wanted);
 //   if (IsConflict(applied.status())) ...                  // somebody else owns a field
+//   if (absl::IsNotFound(live.status())) ...
 //   if (auto error = ApiErrorOf(applied.status())) wait = error->retry_after;
 //
 //   HTTP 400, 413, 415, 422  kInvalidArgument     409 AlreadyExists  kAlreadyExists
@@ -45,13 +47,12 @@ struct ApiError {
 // The message of a conflict between field managers names the other managers and the fields.
 absl::Status ErrorOf(const http::Response& response, std::string_view what);
 // The same of a Status object: the ERROR event of a watch.
-absl::Status ErrorOfStatusObject(std::string_view json, std::string_view what);
+absl::Status ErrorOfStatusObject(const Json& object, std::string_view what);
 
 // nullopt: the status is OK or does not come from the API server.
 std::optional<ApiError> ApiErrorOf(const absl::Status& status);
 
-bool IsNotFound(const absl::Status& status);
-bool IsAlreadyExists(const absl::Status& status);
+// absl::IsNotFound and absl::IsAlreadyExists say what they should; these need more than the code.
 bool IsConflict(const absl::Status& status);  // resourceVersion, precondition or field manager
 bool IsExpired(const absl::Status& status);   // a resourceVersion or continue token is too old
 bool IsForbidden(const absl::Status& status);

@@ -13,10 +13,11 @@
 //   events.Normal(pipeline, "ScaledUp", "Scale", "stage detect: 2 -> 4 replicas (lag 120,000)");
 //   events.Warning(pipeline, "KafkaAway", "Reconcile", "broker:9092 does not answer");
 //
-// What repeats (same object, type, reason and action) within six minutes becomes one event with a
-// series: written at its second time, then at most every half minute. An object may cause
-// `burst` events and one more each `refill` after that; more are dropped and counted. Events are
-// written in the background and never delay their author; a server that is away loses them.
+// What is said again within six minutes (same object, type, reason, action and note) becomes one
+// event with a series, which is written at most every half minute: keep numbers that change all the
+// time out of the note. An object may cause `burst` events and one more each `refill` after that;
+// more are dropped and counted. Events are written in the background and never delay their author;
+// while the server is away they wait for two minutes, then they are lost.
 //
 // Threads: any.
 namespace levada::kube {

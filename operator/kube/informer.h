@@ -44,7 +44,7 @@ class Informer {
     // What is kept of an object; never null.
     std::function<void(Json*)> transform = StripManagedFields;
     std::string index_label;  // OfLabel finds by its value
-    size_t page = 500;
+    size_t page = 250;
     std::chrono::seconds watch_timeout{300};  // each watch takes 1 to 2 times that
     std::chrono::milliseconds idle{150'000};
     std::chrono::milliseconds first_wait{500};

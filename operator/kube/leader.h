@@ -9,10 +9,11 @@
 
 // One of several processes acts at a time: it holds a Lease and renews it.
 //
-//   Elector elector(client, {.lease = {"levada", "levada-operator"}, .identity = pod_name});
-//   elector.Start({.on_started = [&] { controllers.Start(); },
-//                  .on_stopped = [&] { std::exit(1); }});
-//   Client writer(transport, {.time_to_write = [&] { return elector.TimeToWrite(); }});
+//   auto elector = Elector::Create(transport, {.lease = {"levada", "levada-operator"},
+//                                              .identity = pod_name});
+//   Client client(transport, {.time_to_write = [&] { return (*elector)->TimeToWrite(); }});
+//   (*elector)->Start({.on_started = [&] { controllers.Start(); },
+//                      .on_stopped = [&] { controllers.Stop(); }});
 //
 // The times are client-go's: others wait for `lease_duration` since they last saw the Lease change,
 // by their own clock (clocks of different machines are never compared); the holder renews every
@@ -44,13 +45,14 @@ class Elector {
     std::function<void(const std::string& identity)> on_new_leader;
   };
 
-  // `client` must live longer and must not be bounded by this elector's TimeToWrite. Times that do
-  // not fit (retry < renew < lease) are kInvalidArgument.
-  static absl::StatusOr<std::unique_ptr<Elector>> Create(Client& client, Options options);
+  // Times that do not fit (retry < renew < lease), or a Lease or identity without a name, are
+  // kInvalidArgument.
+  static absl::StatusOr<std::unique_ptr<Elector>> Create(std::shared_ptr<Transport> transport,
+                                                         Options options);
   ~Elector();  // stops
 
   void Start(Callbacks callbacks);
-  // Ends the election: on_stopped first, then the Lease is given back.
+  // Ends the election: on_stopped first, then the Lease is given back. Not from a callback.
   void Stop();
 
   bool IsLeader() const;

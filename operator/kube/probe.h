@@ -27,7 +27,7 @@ class Probe {
   // A request has waited for the client's own rate limit, or for the server's Retry-After.
   virtual void Throttled(Seconds /*waited*/) {}
 
-  // An informer has listed everything anew, and why: "start", "expired", "error".
+  // An informer lists everything, and why: "start", "expired".
   virtual void Relisted(const Resource& /*resource*/, std::string_view /*why*/) {}
   // A watch has ended: "timeout" (the usual end), "error", "idle", "expired".
   virtual void WatchEnded(const Resource& /*resource*/, std::string_view /*why*/) {}

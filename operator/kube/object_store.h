@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "operator/kube/object.h"
+
+// Objects by key, owner and one label, each kept as its text: a tree takes ten times the memory,
+// and objects are read far less often than they are kept.
+//
+//   ObjectStore store("levada.dev/pipeline");
+//   const ObjectStore::Change change = store.Put(object);
+//   for (const Json& owned : store.OfOwner(uid)) ...
+//
+// Threads: any.
+namespace levada::kube {
+
+class ObjectStore {
+ public:
+  explicit ObjectStore(std::string index_label) : index_label_(std::move(index_label)) {}
+
+  struct Change {
+    bool changed = false;  // false: it was there in this resourceVersion
+    std::optional<Json> before;
+  };
+  Change Put(const Json& object);
+  std::optional<Json> Erase(const ObjectKey& key);  // what it was
+
+  std::optional<Json> Get(const ObjectKey& key) const;
+  bool Contains(const ObjectKey& key) const;
+  std::vector<Json> All() const;
+  std::vector<Json> InNamespace(std::string_view name_space) const;
+  std::vector<Json> OfOwner(std::string_view uid) const;
+  std::vector<Json> OfLabel(std::string_view value) const;
+  std::vector<ObjectKey> Keys() const;
+  size_t size() const;
+  size_t bytes() const;  // of the texts
+
+ private:
+  using Text = std::shared_ptr<const std::string>;
+  struct Entry {
+    Text text;
+    std::string version;
+    std::vector<std::string> owners;
+    std::string label;
+  };
+  using Entries = std::map<ObjectKey, Entry>;
+  using Index = std::unordered_map<std::string, std::vector<const Entries::value_type*>>;
+
+  void AddToIndexes(const Entries::value_type& entry);
+  void RemoveFromIndexes(const Entries::value_type& entry);
+  std::vector<Json> Indexed(const Index& index, std::string_view value) const;
+
+  const std::string index_label_;
+  mutable std::shared_mutex mutex_;
+  Entries entries_;
+  Index by_owner_;
+  Index by_label_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace levada::kube
