@@ -161,7 +161,7 @@ def test_killed_at_random_none_is_missing_and_repeats_are_marked(mail_stage, pri
         worker = stage.start("w0")
     stage.wait_until_done(120)
     repeats = check_promise(private_smtp.mails(), set(range(count)))
-    assert 1 <= repeats <= 10, "each kill can leave one mail in doubt"
+    assert repeats <= 10, "each kill can leave one mail in doubt"
 
 
 def test_two_workers_share_and_take_over(mail_stage, private_smtp):
