@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/load.h"
+#include "cli/programs.h"
 #include "cli/run/table.h"
 #include "core/base/address.h"
 #include "core/base/strings.h"
@@ -278,6 +279,12 @@ int RunRun(std::span<const std::string_view> args) {
     return kWrongUse;
   }
   RunOptions& options = flags.options;
+  std::set<std::string> programs;
+  for (const pipeline::PlannedStage& stage : plan.stages) programs.insert(stage.service);
+  if (absl::Status status = CheckPrograms(programs, options.programs_dir); !status.ok()) {
+    Fail(base::View(status.message()));
+    return kWrongUse;
+  }
   options.files_dir = FilesDir(flags.source);
   if (options.state_dir.empty()) {
     options.state_dir = base::StrCat(".levada/", plan.pipeline.metadata().name());

@@ -387,9 +387,24 @@ class TestRun:
         assert runner.process.wait(30) in (1, 2)
         assert "my-model.json" in runner.errors() and "work" in runner.errors()
 
-    def test_programs_that_are_not_there(self, make_runner, small, tmp_path):
-        runner = make_runner(small(), "--programs", tmp_path, ready=False)
-        assert runner.process.wait(30) == 1 and "levada-scoring" in runner.errors()
+    def test_programs_that_cannot_be_started(self, make_runner, levada, build_dir, kafka, unique, small, tmp_path):
+        """All of them are told, before anything is done."""
+        file, programs = small(), tmp_path / "programs"
+        programs.mkdir()
+        document = yaml.safe_load(file.read_text())
+        document["spec"]["stages"] += [
+            {"name": "in", "ingest": {"http": {"path": "/in"}, "to": f"{unique}.a"}},
+            {"name": "keep", "archiving": {"from": f"{unique}.b", "ndjson": {"folder": "keep"}}}]
+        file.write_text(yaml.safe_dump(document))
+        (programs / "levada-ingest").symlink_to(build_dir / "bin" / "levada-ingest")
+        (programs / "levada-archiving").write_text("not a program")
+        runner = make_runner(file, "--programs", programs, ready=False)
+        assert runner.process.wait(30) == 2
+        assert f"{programs}/levada-scoring is not there" in runner.errors()
+        assert f"{programs}/levada-archiving cannot be executed" in runner.errors()
+        assert "levada-ingest" not in runner.errors()
+        plan = json.loads(levada("plan", "--kafka", kafka.address, "--json", file).stdout)
+        assert {change["action"] for change in plan["changes"]} == {"create"}, "no topic was made"
 
     def test_the_table_for_people(self, build_dir, tmp_path, kafka, small):
         """Without --json: a table at once and at the end, with a line a stage."""
