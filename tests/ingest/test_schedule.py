@@ -1,5 +1,6 @@
 """levada-ingest making events by schedule."""
 
+import datetime
 import time
 
 from lib.wait import eventually
@@ -12,11 +13,16 @@ FIELDS = [
 ]
 
 
-def test_events_follow_the_clock(make_stage):
-    stage = make_stage({"schedule": {"every": "1s", "count": 1500, "generator": "fraud", "seed": 7}}, fields=FIELDS)
+def scheduled(make_stage, count: int):
+    stage = make_stage({"schedule": {"every": "1s", "count": count, "generator": "fraud", "seed": 7}}, fields=FIELDS)
     # Its topic's key and time are other fields than the generator's.
     manifest = stage.manifest.read_text().replace("key: id", "key: event_id").replace("timestamp: at", "timestamp: event_time")
     stage.manifest.write_text(manifest)
+    return stage
+
+
+def test_events_follow_the_clock(make_stage):
+    stage = scheduled(make_stage, 1500)
     worker = stage.start()
     eventually(lambda: len(stage.records()) >= 4500, "three runs", 30)
     assert stage.drain(worker) == 0
@@ -25,3 +31,25 @@ def test_events_follow_the_clock(make_stage):
     assert len({record.key for record in records}) == len(records)
     now = time.time() * 1000
     assert all(now - 60_000 < record.timestamp_ms <= now for record in records)
+
+
+def test_runs_that_nobody_made_are_skipped(make_stage):
+    stage = scheduled(make_stage, 10)
+    assert_runs(stage, 2)
+    before = seconds_made(stage)
+    time.sleep(3)
+    begun = int(time.time())
+    assert_runs(stage, len(before) + 2)
+    after = seconds_made(stage) - before
+    assert min(after) >= begun and begun - max(before) > 2
+
+
+def assert_runs(stage, runs: int) -> None:
+    """A worker works until so many runs are there in all."""
+    worker = stage.start()
+    eventually(lambda: len(seconds_made(stage)) >= runs, f"{runs} runs")
+    assert stage.drain(worker) == 0
+
+
+def seconds_made(stage) -> set[int]:
+    return {int(datetime.datetime.fromisoformat(event["event_time"]).timestamp()) for event in stage.events()}
