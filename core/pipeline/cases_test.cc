@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <filesystem>
-
 #include "core/base/strings.h"
 #include "core/pipeline/testing.h"
 
@@ -48,16 +45,7 @@ TEST_P(BadManifest, IsTold) {
   EXPECT_EQ(Render(problems), expected);
 }
 
-std::vector<std::string> AllCases() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, BadManifest, testing::ValuesIn(AllCases()),
+INSTANTIATE_TEST_SUITE_P(All, BadManifest, testing::ValuesIn(CasesIn(kFolder)),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -2,21 +2,34 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "core/pipeline/check.h"
 #include "core/pipeline/manifest.h"
 
-// For the tests of this folder. They run in the root of the repository.
+// For tests of manifests and of cases that are files. They run in the root of the repository.
 namespace levada::pipeline {
 
 inline std::string ReadTestFile(const std::string& name) {
   std::ifstream file(name, std::ios::binary);
   EXPECT_TRUE(file.good()) << "cannot read " << name;
   return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// The names of a folder's files, each a case, without their endings and in order.
+inline std::vector<std::string> CasesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 // With LEVADA_UPDATE_GOLDENS=1 the tests write what they would compare with; review the diff.

@@ -16,14 +16,12 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "core/base/time.h"
+#include "core/pipeline/testing.h"
 #include "core/pipeline/yaml.h"
 #include "services/scoring/testing.h"
 
@@ -172,8 +170,7 @@ class StepCases : public testing::TestWithParam<std::string> {};
 
 TEST_P(StepCases, Hold) {
   const std::string file = base::StrCat(kFolder, "/", GetParam(), ".yaml");
-  std::ifstream in(file);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string text = pipeline::ReadTestFile(file);
   const size_t end = text.find(kSeparator);
   ASSERT_NE(end, std::string::npos) << file << " has no tests";
   pipeline::Problems problems;
@@ -188,16 +185,7 @@ TEST_P(StepCases, Hold) {
   }
 }
 
-std::vector<std::string> AllCases() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, StepCases, testing::ValuesIn(AllCases()),
+INSTANTIATE_TEST_SUITE_P(All, StepCases, testing::ValuesIn(pipeline::CasesIn(kFolder)),
                          [](const auto& info) { return info.param; });
 
 }  // namespace
