@@ -80,7 +80,8 @@ class Capitals : public Processor {
   std::vector<std::string> topics_;
 };
 
-// Keeps values; "refused" is rejected at Flush, and while `down` nothing can be flushed.
+// Keeps values; "drop" is filtered, "bad" is a dead letter, "refused" is rejected at Flush, and
+// while `down` nothing can be flushed.
 class Keeper : public Sink {
  public:
   std::atomic<bool> down{false};
@@ -91,10 +92,18 @@ class Keeper : public Sink {
     for (const Assignment& assignment : *partitions) epochs.insert(assignment.epoch);
     return absl::OkStatus();
   }
-  absl::Status Add(const Batch& batch, std::vector<DeadLetter>*) override {
+  absl::Status Add(const Batch& batch, std::vector<DeadLetter>* dead_letters) override {
+    filtered_ = {};
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].value == "bad") dead_letters->push_back({static_cast<int32_t>(i), "it is bad"});
+      if (batch[i].value != "drop") continue;
+      ++filtered_.records;
+      filtered_.bytes += batch[i].key.size() + batch[i].value.size();
+    }
     if (!batch.empty()) batches_.push_back(batch);
     return absl::OkStatus();
   }
+  Filtered filtered() const override { return filtered_; }
   bool Full() const override { return batches_.size() > 10; }
   std::chrono::steady_clock::time_point FlushAt() const override {
     return batches_.empty() ? std::chrono::steady_clock::time_point::max()
@@ -110,7 +119,7 @@ class Keeper : public Sink {
       for (const Record& record : batch.records()) {
         if (record.value == "refused") {
           rejected->push_back({record, "the keeper does not want it"});
-        } else {
+        } else if (record.value != "drop" && record.value != "bad") {
           kept_.emplace_back(record.value);
         }
       }
@@ -132,6 +141,7 @@ class Keeper : public Sink {
   std::set<int64_t> epochs;
 
  private:
+  Filtered filtered_;
   std::vector<Batch> batches_;
   std::vector<Batch> flushed_;
   mutable std::mutex mutex_;
@@ -324,17 +334,19 @@ TEST_F(LoopsTest, AtLeastOnceCommitsToo) {
 }
 
 TEST_F(LoopsTest, ASinkKeepsEverythingAndBuriesWhatIsRefused) {
-  Write({"one", "refused", "two"});
+  Write({"one", "refused", "drop", "two", "bad", "drop"});
   Keeper keeper;
   ASSERT_TRUE(RunUntil([&](Worker& worker) { return RunSink(worker, keeper); },
-                       [&] { return Committed() >= 3; })
+                       [&] { return Committed() >= 6; })
                   .ok());
   EXPECT_THAT(keeper.kept(), testing::UnorderedElementsAre("one", "two"));
-  const std::vector<Read> dead = ReadTopic(id_ + ".dead", 1);
-  ASSERT_EQ(dead.size(), 1u);
-  EXPECT_EQ(dead[0].value, "refused");
+  EXPECT_THAT(Values(ReadTopic(id_ + ".dead", 2)), testing::UnorderedElementsAre("refused", "bad"));
+  // Each record counts once.
+  EXPECT_EQ(numbers_.records_in, 6u);
   EXPECT_EQ(numbers_.records_out, 2u);
-  EXPECT_EQ(numbers_.dead_letters, 1u);
+  EXPECT_EQ(numbers_.bytes_out, std::string("k0onek3two").size());
+  EXPECT_EQ(numbers_.filtered, 2u);
+  EXPECT_EQ(numbers_.dead_letters, 2u);
 }
 
 TEST_F(LoopsTest, ASinkThatIsDownIsTriedAgainAndNothingIsCommittedMeanwhile) {

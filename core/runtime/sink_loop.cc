@@ -166,9 +166,14 @@ class Session : public kafka::RebalanceListener {
           dead_letters_->Write(batch.topic(), batch[dead.source], headers_, dead.error);
       if (!status.ok()) return status;
     }
+    const Sink::Filtered filtered = sink_.filtered();
+    unflushed_.filtered += filtered.records;
     unflushed_.dead_letters += rejected_here_.size();
-    unflushed_.records += batch.size() - rejected_here_.size();
-    unflushed_.bytes += batch.bytes();
+    unflushed_.records += batch.size() - filtered.records - rejected_here_.size();
+    unflushed_.bytes += batch.bytes() - filtered.bytes;
+    for (const DeadLetter& dead : rejected_here_) {
+      unflushed_.bytes -= batch[dead.source].key.size() + batch[dead.source].value.size();
+    }
     if (const int64_t arrival = ArrivalMs(batch); arrival >= 0) {
       unflushed_.arrivals.emplace_back(arrival, batch.size());
     }
@@ -215,6 +220,10 @@ class Session : public kafka::RebalanceListener {
     }
     unflushed_.dead_letters += refused_.size();
     unflushed_.records -= std::min<uint64_t>(refused_.size(), unflushed_.records);
+    for (const Sink::Rejected& refused : refused_) {
+      const uint64_t bytes = refused.record.key.size() + refused.record.value.size();
+      unflushed_.bytes -= std::min(bytes, unflushed_.bytes);
+    }
     return absl::OkStatus();
   }
 
@@ -234,6 +243,7 @@ class Session : public kafka::RebalanceListener {
     worker_.metrics.Commit(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began));
     worker_.metrics.Out(unflushed_.records, unflushed_.bytes);
+    if (unflushed_.filtered > 0) worker_.metrics.Filtered(unflushed_.filtered);
     if (unflushed_.dead_letters > 0) worker_.metrics.DeadLetters(unflushed_.dead_letters);
     const int64_t now = NowMs();
     for (const auto& [arrival, records] : unflushed_.arrivals) {
@@ -285,6 +295,7 @@ class Session : public kafka::RebalanceListener {
   struct Unflushed {
     uint64_t records = 0;
     uint64_t bytes = 0;
+    uint64_t filtered = 0;
     uint64_t dead_letters = 0;
     std::vector<std::pair<int64_t, uint64_t>> arrivals;  // ms since 1970, records
   };

@@ -137,6 +137,14 @@ class Sink {
   // Forgets what was added and not flushed: the partitions went elsewhere.
   virtual void Discard() = 0;
 
+  // Only for a sink with a condition: what the manifest says to leave out of the records of the
+  // last Add. They count as filtered, and not as sent on.
+  struct Filtered {
+    uint64_t records = 0;
+    uint64_t bytes = 0;  // keys and values
+  };
+  virtual Filtered filtered() const { return {}; }
+
   // ---- Only for a sink that holds records back over a Flush (a group that waits for more, sends
   // that are throttled) ----
   // Asked after each Flush that returned OK: the next offset to read of each partition, up to which

@@ -38,7 +38,7 @@ class Notifier : public runtime::Sink {
   }
 
   absl::Status Add(const Batch& batch, std::vector<DeadLetter>* dead_letters) override {
-    uint64_t skipped = 0;
+    filtered_ = {};
     for (size_t i = 0; i < batch.size(); ++i) {
       const Record& record = batch[i];
       std::string error;
@@ -56,15 +56,16 @@ class Notifier : public runtime::Sink {
       }
       outbox_->Pass(record.partition, record.offset);
       if (verdict == Renderer::Verdict::kSkip) {
-        ++skipped;
+        ++filtered_.records;
+        filtered_.bytes += record.key.size() + record.value.size();
       } else {
         dead_letters->push_back({static_cast<int32_t>(i), std::move(error)});
       }
     }
-    if (skipped > 0) context_.metrics.Filtered(skipped);
     return absl::OkStatus();
   }
 
+  Filtered filtered() const override { return filtered_; }
   bool Full() const override { return false; }  // FlushAt says it all
   std::chrono::steady_clock::time_point FlushAt() const override { return outbox_->FlushAt(); }
 
@@ -141,6 +142,7 @@ class Notifier : public runtime::Sink {
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<SentLog> log_;
   std::unique_ptr<Outbox> outbox_;
+  Filtered filtered_;
   std::vector<Outbox::Refused> refused_;  // what Flush gave out is viewed until the next one
 };
 

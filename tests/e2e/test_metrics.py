@@ -86,6 +86,9 @@ def test_metrics_are_those_of_the_documentation(pipeline):
     assert scrapes["search"].sum("levada_indexing_documents_total", result="written") == 1000
     assert scrapes["lake"].sum("levada_archiving_rows_total") == 1000
     assert scrapes["alert"].sum("levada_notify_events_total") == 10
+    counted = ("levada_records_in_total", "levada_records_out_total", "levada_records_filtered_total")
+    eventually(lambda: [Scrape(pipeline, "alert").sum(name) for name in counted] == [1000, 10, 990],
+               "each event counts once: sent on, or left out by `when`")
     assert scrapes["alert"].sum("levada_notify_sent_total") == len(books.mails(pipeline))
     for stage, scrape in scrapes.items():
         assert scrape.sum("levada_dead_letters_total") == 0
