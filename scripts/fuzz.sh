@@ -28,8 +28,8 @@ if [[ ! -f $build/build.ninja ]]; then
   mkdir -p "$build"
   cmake --preset fuzz >"$build/configure.log" 2>&1 || { tail -n 30 "$build/configure.log" >&2; die "configuring failed"; }
 fi
-# Every fuzzer's target ends in _fuzz.
-mapfile -t all < <(ninja -C "$build" -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | sort -u)
+# Every fuzzer's target ends in _fuzz; CMake's own that are named after them are none.
+mapfile -t all < <(ninja -C "$build" -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | grep -v '^cmake_' | sort -u)
 [[ ${#all[@]} -gt 0 ]] || die "no fuzzer in this build"
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
 for name in "${names[@]}"; do
