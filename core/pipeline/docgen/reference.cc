@@ -1,13 +1,12 @@
 #include "core/pipeline/docgen/reference.h"
 
-#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/strings.h"
+#include "core/pipeline/docgen/described.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
-#include "google/protobuf/descriptor.pb.h"
 
 namespace levada::pipeline {
 namespace {
@@ -16,10 +15,6 @@ using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
-
-constexpr std::string_view kManifest = "levada/v1/pipeline.proto";
-constexpr std::string_view kCluster = "levada/v1/cluster.proto";
-constexpr std::string_view kStatus = "levada/v1/status.proto";
 
 constexpr std::string_view kHead = R"(# The Pipeline manifest
 
@@ -43,21 +38,11 @@ start from; `levada validate FILE` tells what is wrong with one, all at once, wi
 )";
 
 constexpr std::string_view kStatusHead = R"(
-# Status
+## Status
 
 What the operator reports in `status`. It is not part of a manifest: `levada validate` refuses it,
 but in what `kubectl get -o yaml` gave.
 )";
-
-// The comment above something, as one paragraph.
-template <typename Described>
-std::string Comment(const Described& described) {
-  google::protobuf::SourceLocation location;
-  if (!described.GetSourceLocation(&location)) return "";
-  std::string text = absl::StrReplaceAll(location.leading_comments, {{"\n", " "}});
-  absl::RemoveExtraAsciiWhitespace(&text);
-  return text;
-}
 
 std::string Cell(std::string_view text) {
   return absl::StrReplaceAll(base::AbslView(text), {{"|", "\\|"}});
@@ -76,9 +61,7 @@ std::string FormatLink(v1::Format format) {
 
 std::string ElementType(const FieldDescriptor& field) {
   const Descriptor* message = field.message_type();
-  if (message != nullptr && message->full_name() == "google.protobuf.Struct") {
-    return "object of Kubernetes";
-  }
+  if (IsFreeForm(field)) return "object of Kubernetes";
   if (message != nullptr) return Link(message->name());
   if (field.enum_type() != nullptr) return Link(field.enum_type()->name());
   switch (field.cpp_type()) {
@@ -172,14 +155,6 @@ void AppendMessage(const Descriptor& message, std::string* out) {
   }
 }
 
-// A value's comment starts with its name in YAML.
-std::string ValueComment(const EnumValueDescriptor& value) {
-  const std::string comment = Comment(value);
-  const std::string name = YamlName(value);
-  if (comment == name) return "";
-  return comment.starts_with(name + ": ") ? comment.substr(name.size() + 2) : comment;
-}
-
 void AppendEnum(const EnumDescriptor& type, std::string* out) {
   base::StrAppend(out, "\n## ", type.name(), "\n\n", Comment(type), "\n\n",
                   "| Value | Meaning |\n|---|---|\n");
@@ -204,29 +179,14 @@ void AppendFormats(std::string* out) {
 }  // namespace
 
 absl::StatusOr<std::string> ReferencePage(std::string_view descriptors) {
-  google::protobuf::FileDescriptorSet files;
-  if (!files.ParseFromArray(descriptors.data(), static_cast<int>(descriptors.size()))) {
-    return absl::InvalidArgumentError("not a FileDescriptorSet");
-  }
-  google::protobuf::DescriptorPool pool;
-  for (const auto& file : files.file()) {
-    if (pool.BuildFile(file) == nullptr) {
-      return absl::InvalidArgumentError(base::StrCat("cannot use ", file.name()));
-    }
-  }
+  const auto pool = ReadDescriptors(descriptors);
+  if (!pool.ok()) return pool.status();
   std::string page(kHead);
-  std::vector<const google::protobuf::FileDescriptor*> parts;
-  for (const std::string_view name : {kManifest, kCluster, kStatus}) {
-    const google::protobuf::FileDescriptor* file = pool.FindFileByName(std::string(name));
-    if (file == nullptr) return absl::NotFoundError(base::StrCat("there is no ", name));
-    parts.push_back(file);
-  }
-  for (const google::protobuf::FileDescriptor* file : parts) {
-    if (file->name() == kStatus) page += kStatusHead;
-    for (int i = 0; i < file->message_type_count(); ++i) {
-      AppendMessage(*file->message_type(i), &page);
-    }
-    for (int i = 0; i < file->enum_type_count(); ++i) AppendEnum(*file->enum_type(i), &page);
+  for (const std::string_view name : {kManifestFile, kClusterFile, kStatusFile}) {
+    const google::protobuf::FileDescriptor& file = *(*pool)->FindFileByName(std::string(name));
+    if (name == kStatusFile) page += kStatusHead;
+    for (int i = 0; i < file.message_type_count(); ++i) AppendMessage(*file.message_type(i), &page);
+    for (int i = 0; i < file.enum_type_count(); ++i) AppendEnum(*file.enum_type(i), &page);
   }
   AppendFormats(&page);
   return page;
