@@ -80,13 +80,11 @@ class Session : public kafka::RebalanceListener {
 
   void OnAssigned(std::vector<kafka::PartitionOffset>* partitions) override {
     assigned_ = true;
-    worker_.metrics.Rebalance(
-        static_cast<int>(partitions->size() + consumer_->assignment().size()));
+    CountRebalance(worker_, *consumer_, static_cast<int>(partitions->size()));
   }
 
   void OnRevoked(const std::vector<int32_t>& partitions, bool lost) override {
-    const int left = static_cast<int>(consumer_->assignment().size() - partitions.size());
-    worker_.metrics.Rebalance(std::max(left, 0));
+    CountRebalance(worker_, *consumer_, -static_cast<int>(partitions.size()));
     if (closing_) return;
     // What was read of these partitions is committed before another member begins there; if they
     // are lost that is too late, and the transaction must not become visible.
@@ -98,12 +96,7 @@ class Session : public kafka::RebalanceListener {
  private:
   absl::Status Open() {
     if (absl::Status status = output_.Open(); !status.ok()) return status;
-    kafka::Consumer::Options options;
-    options.client = worker_.kafka;
-    options.group = worker_.group;
-    options.topic = worker_.input;
-    options.instance = worker_.instance;
-    auto consumer = kafka::Consumer::Create(options, this);
+    auto consumer = OpenInput(worker_, this);
     if (!consumer.ok()) return consumer.status();
     consumer_ = *std::move(consumer);
     return absl::OkStatus();

@@ -69,13 +69,11 @@ class Session : public kafka::RebalanceListener {
       epochs_[assignments[i].partition] = assignments[i].epoch;
     }
     assigned_ = true;
-    worker_.metrics.Rebalance(
-        static_cast<int>(partitions->size() + consumer_->assignment().size()));
+    CountRebalance(worker_, *consumer_, static_cast<int>(partitions->size()));
   }
 
   void OnRevoked(const std::vector<int32_t>& partitions, bool lost) override {
-    const int left = static_cast<int>(consumer_->assignment().size() - partitions.size());
-    worker_.metrics.Rebalance(std::max(left, 0));
+    CountRebalance(worker_, *consumer_, -static_cast<int>(partitions.size()));
     if (closing_) return;
     if (!lost && !flushing_) {
       const absl::Status status = FlushOnce();
@@ -110,12 +108,7 @@ class Session : public kafka::RebalanceListener {
     if (!limits.ok()) return limits.status();
     dead_letters_.emplace(producer_.get(), worker_.context.pipeline, worker_.context.stage,
                           limits->front());
-    kafka::Consumer::Options consumer;
-    consumer.client = worker_.kafka;
-    consumer.group = worker_.group;
-    consumer.topic = worker_.input;
-    consumer.instance = worker_.instance;
-    auto reader = kafka::Consumer::Create(consumer, this);
+    auto reader = OpenInput(worker_, this);
     if (!reader.ok()) return reader.status();
     consumer_ = *std::move(reader);
     return absl::OkStatus();

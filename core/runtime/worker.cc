@@ -1,11 +1,29 @@
 #include "core/runtime/worker.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/kafka/consumer.h"
 
 namespace levada::runtime {
+
+absl::StatusOr<std::unique_ptr<kafka::Consumer>> OpenInput(const Worker& worker,
+                                                           kafka::RebalanceListener* listener) {
+  kafka::Consumer::Options options;
+  options.client = worker.kafka;
+  options.group = worker.group;
+  options.topic = worker.input;
+  options.instance = worker.instance;
+  return kafka::Consumer::Create(options, listener);
+}
+
+void CountRebalance(Worker& worker, const kafka::Consumer& input, int change) {
+  const int before = static_cast<int>(input.assignment().size());
+  worker.metrics.Rebalance(std::max(before + change, 0));
+}
+
 bool Retriable(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/backoff.h"
 #include "core/kafka/client.h"
 #include "core/runtime/control.h"
@@ -14,6 +16,11 @@
 // started again). Inside, a session is one consumer and one producer: whatever goes wrong with
 // them, the session is thrown away and the next one begins from what Kafka has committed. There is
 // no second way to recover, so the one that there is is always tested.
+namespace levada::kafka {
+class Consumer;
+class RebalanceListener;
+}  // namespace levada::kafka
+
 namespace levada::runtime {
 
 inline constexpr std::chrono::milliseconds kFirstWait{100};
@@ -32,6 +39,13 @@ struct Worker {
   std::string input;     // topic to read
   std::string instance;  // stays over restarts of this worker; may be empty
 };
+
+// The reader of the worker's input, in its group. `listener` outlives it.
+absl::StatusOr<std::unique_ptr<kafka::Consumer>> OpenInput(const Worker& worker,
+                                                           kafka::RebalanceListener* listener);
+
+// Counts a rebalance that gives the worker `change` partitions more, or fewer, than the reader has.
+void CountRebalance(Worker& worker, const kafka::Consumer& input, int change);
 
 // True where the same may work in a moment: the server is away, the session was lost. What cannot
 // be mended by waiting (an unknown topic that nobody creates, a refused password) is waited for as
