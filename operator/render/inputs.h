@@ -1,0 +1,36 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/pipeline/plan.h"
+#include "operator/render/settings.h"
+
+// The Secrets and ConfigMaps that stages use, by the ways in which they can: connections and server
+// certificates (`secretRef`, `tlsSecretRef`), files (`spec.files`), variables (`pod.env`,
+// `pod.envFrom`).
+//
+// Threads: pure functions.
+namespace levada::render {
+
+// Names of the secrets that a stage's worker reads as files, sorted: those of its slice.
+std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage);
+
+// The entries of `spec.files` whose path the stage's slice names, in the manifest's order.
+std::vector<v1::MountedFile> FilesOf(const pipeline::Plan& plan,
+                                     const pipeline::PlannedStage& stage);
+
+// The key of a file in its ConfigMap or Secret, or its path on its volume.
+std::string KeyOf(const v1::MountedFile& file);
+
+// All that a change of which restarts the stage, or the pipeline's stages together.
+std::set<Input> InputsOf(const pipeline::Plan& plan, const pipeline::PlannedStage& stage);
+std::set<Input> InputsOf(const pipeline::Plan& plan);
+
+// Those without which the stage's pods cannot start and which do not exist, for people:
+// "Secret mail-login". `optional` ones are not among them.
+std::vector<std::string> MissingInputs(const pipeline::Plan& plan,
+                                       const pipeline::PlannedStage& stage, const Facts& facts);
+
+}  // namespace levada::render
