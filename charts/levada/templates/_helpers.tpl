@@ -1,0 +1,53 @@
+{{/* The name of all that belongs to the operator. */}}
+{{- define "levada.name" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains "levada" .Release.Name -}}
+{{- printf "%s-operator" (.Release.Name | trunc 46 | trimSuffix "-") -}}
+{{- else -}}
+{{- printf "%s-levada-operator" (.Release.Name | trunc 46 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name is fixed: by it the workers' NetworkPolicies know the operator. */}}
+{{- define "levada.selectorLabels" -}}
+app.kubernetes.io/name: levada-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "levada.labels" -}}
+{{ include "levada.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: levada
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Without the chart's version: a new chart alone starts no pod anew. */}}
+{{- define "levada.podLabels" -}}
+{{ include "levada.selectorLabels" . }}
+app.kubernetes.io/part-of: levada
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "levada.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "levada.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "levada.name" .) "default" .Values.serviceAccount.create) -}}
+{{- end -}}
+
+{{/* Subjects of the operator's bindings. */}}
+{{- define "levada.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "levada.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
