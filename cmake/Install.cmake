@@ -1,11 +1,11 @@
 # cmake --install BUILD --prefix DIR --strip: the programs in DIR/bin, and in DIR/lib/levada the libraries
-# that the system has no packages of (Arrow's, see FindLevadaArrow.cmake).
+# that the system has no packages of: Arrow's, for archiving (see FindLevadaArrow.cmake).
 set(_programs levada)
 foreach(_service ingest scoring indexing archiving notify)
   list(APPEND _programs levada-${_service})
 endforeach()
-set_target_properties(${_programs} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/levada")
 install(TARGETS ${_programs} RUNTIME)
 if(LEVADA_ARROW_WHEEL)
+  set_target_properties(levada-archiving PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/levada")
   install(IMPORTED_RUNTIME_ARTIFACTS Arrow::arrow_shared Parquet::parquet_shared LIBRARY DESTINATION lib/levada)
 endif()
