@@ -109,6 +109,60 @@ TEST(PlanTest, OnlyWhatAStageReadsChangesItsSlice) {
   }
 }
 
+// What only the operator acts on.
+constexpr char kOnTheCluster[] = R"(apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  paused: true
+  restartNonce: 3
+  deletionPolicy: Delete
+  files: [{path: orders.ndjson, claim: orders}]
+  topics:
+  - {name: orders, config: {min.insync.replicas: "2"}, unmanaged: [retention.ms], adopt: true}
+  stages:
+  - name: in
+    replicas: 0
+    ingest: {file: {path: orders.ndjson}, to: orders}
+    pod:
+      resources: {requests: {cpu: 2, memory: 1Gi}}
+      affinity: {"a b": [1, 0.5, true, "on", {c: "x\ny"}, [], {}], d: -1e-7}
+      env: [{name: EMPTY, value: ""}]
+  - name: lake
+    autoscaling: {minReplicas: 0}
+    archiving: {from: orders, ndjson: {folder: lake}}
+    pod: {volume: {accessMode: ReadWriteMany}}
+)";
+
+TEST(PlanTest, WhatOnlyTheOperatorActsOnIsInNoSlice) {
+  EXPECT_EQ(Validate(kOnTheCluster).ToText(), "");
+  const Plan plan = Compile(ReadPipeline(kOnTheCluster));
+  v1::Pipeline bare = ReadPipeline(kOnTheCluster);
+  bare.mutable_spec()->mutable_topics(0)->clear_unmanaged();
+  bare.mutable_spec()->mutable_topics(0)->clear_config();
+  for (v1::Stage& stage : *bare.mutable_spec()->mutable_stages()) {
+    stage.clear_replicas();
+    stage.clear_autoscaling();
+    stage.clear_pod();
+  }
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    EXPECT_EQ(plan.stages[i].slice_yaml, Compile(bare).stages[i].slice_yaml);
+    EXPECT_EQ(plan.stages[i].slice_yaml.find("pod:"), std::string::npos);
+  }
+  EXPECT_EQ(plan.topics[0].config.at("min.insync.replicas"), "2");
+  // 0 is a number of replicas, not the lack of one.
+  EXPECT_TRUE(plan.pipeline.spec().stages(0).has_replicas());
+  EXPECT_EQ(plan.pipeline.spec().stages(1).autoscaling().min_replicas(), 0u);
+}
+
+TEST(PlanTest, WhatOnlyTheOperatorActsOnIsWrittenAndRead) {
+  const v1::Pipeline pipeline = ReadPipeline(kOnTheCluster);
+  EXPECT_TRUE(MessageDifferencer::Equals(ReadPipeline(ToYaml(pipeline)), pipeline))
+      << ToYaml(pipeline);
+  EXPECT_TRUE(
+      MessageDifferencer::Equals(ReadPipeline(ThroughTheApiServer(kOnTheCluster)), pipeline));
+}
+
 TEST(PlanTest, OwnsTheTopicsThatItsStagesNeed) {
   v1::Pipeline pipeline = ReadPipeline(kGoodManifest);
   v1::Ingest* ingest = pipeline.mutable_spec()->mutable_stages(0)->mutable_ingest();
