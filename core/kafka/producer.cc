@@ -51,7 +51,7 @@ class ProducerImpl : public Producer {
         {"acks", "all"},
         {"compression.codec", options.compression},
         {"linger.ms", base::StrCat(options.linger.count())},
-        {"batch.size", "262144"},
+        {"batch.size", base::StrCat(options.batch_bytes)},
         {"batch.num.messages", "10000"},
         {"queue.buffering.max.messages", "500000"},
         {"queue.buffering.max.kbytes", base::StrCat(options.queue_kbytes)},

@@ -59,7 +59,11 @@ class Producer {
   struct Options {
     ClientConfig client;
     std::string transactional_id;  // empty: idempotent only
+    // A batch for a partition is sent when it is this old or this large; Flush and Commit send at
+    // once. Large ones cost the client less: it spins while batches are due and the broker still
+    // has the five before them. No topic may take less than `batch_bytes` (max.message.bytes).
     std::chrono::milliseconds linger{5};
+    int64_t batch_bytes = 256 << 10;
     int64_t queue_kbytes = 32 << 10;
     // After which the broker aborts a transaction whose producer is silent. Long where a restarted
     // worker has the same transactional id and ends it at once; short where readers would wait.

@@ -304,6 +304,23 @@ TEST_F(LoopsTest, AResultThatTheTopicDoesNotTakeIsBuried) {
   EXPECT_THAT(dead[0].headers.at(std::string(kErrorHeader)), HasSubstr("max.message.bytes"));
 }
 
+TEST_F(LoopsTest, BatchesAreNoLargerThanTheTopicTakes) {
+  const std::string tight = id_ + ".tight";
+  ASSERT_TRUE(admin_->Create({{tight, 1, -1, {{"max.message.bytes", "50000"}}}}).ok());
+  base::Random random(1);
+  std::vector<std::string> values(300, std::string(1000, ' '));
+  for (std::string& value : values) {
+    for (char& c : value) c = static_cast<char>('A' + random.Below(26));  // does not compress
+  }
+  Write(values);
+  Capitals capitals(tight);
+  ASSERT_TRUE(RunUntil([&](Worker& worker) { return RunProcessor(worker, capitals); },
+                       [&] { return Committed() >= 300; })
+                  .ok());
+  EXPECT_THAT(Values(ReadTopic(tight, 300)), testing::UnorderedElementsAreArray(values));
+  admin_->Delete({tight}).IgnoreError();
+}
+
 TEST_F(LoopsTest, ASecondRunGoesOnWhereTheFirstEnded) {
   instance_ = "worker-1";
   std::vector<std::string> values;

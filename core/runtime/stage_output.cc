@@ -15,6 +15,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+// Nobody sees a record before its commit, which sends what still waits.
+constexpr milliseconds kLingerInTransaction{100};
+constexpr int64_t kBatchBytes = 1'000'000;  // with Kafka's default, topics take 1,048,588
+
 constexpr int kCommitAttempts = 2;
 
 // Longer than all calls of one commit with their time limits. librdkafka 2.0 has been seen to hang
@@ -38,6 +42,9 @@ StageOutput::~StageOutput() {
 absl::Status StageOutput::Open() {
   kafka::Producer::Options options;
   options.client = worker_.kafka;
+  const int64_t smallest = *std::min_element(max_bytes_.begin(), max_bytes_.end());
+  options.batch_bytes = std::clamp<int64_t>(smallest, 1, kBatchBytes);
+  if (exactly_once_) options.linger = kLingerInTransaction;
   if (exactly_once_ && worker_.instance.empty()) {
     options.transactional_id = base::StrCat(worker_.group, ".", getpid(), ".", NowMs());
   } else if (exactly_once_) {
