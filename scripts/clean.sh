@@ -10,6 +10,7 @@ case "${1:-}" in
   *) usage_error "unknown argument '$1'" ;;
 esac
 for name in kafka opensearch smtp kubernetes; do tests/servers/"$name".sh stop; done
+tests/cluster/node.sh stop
 removed=(build .run .cache levada-data)
 if $all; then removed+=(.deps); fi
 rm -rf "${removed[@]}"

@@ -18,12 +18,13 @@ preset=release
 only=""
 long=false
 kubernetes=false
+cluster=false
 pytest_arguments=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --long) long=true ;;
     --kubernetes) kubernetes=true pytest_arguments+=(--kubernetes) ;;
-    --cluster) kubernetes=true pytest_arguments+=(--cluster) ;;
+    --cluster) kubernetes=true cluster=true pytest_arguments+=(--cluster) ;;
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
     --only)
@@ -65,7 +66,7 @@ servers=(kafka opensearch smtp)
 if $kubernetes; then servers+=(kubernetes); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
-steps $((2 + ${#labels[@]} + server_steps + $($long && echo 1 || echo 0)))
+steps $((2 + ${#labels[@]} + server_steps + $($long && echo 1 || echo 0) + $($cluster && echo 1 || echo 0)))
 rm -rf "$reports"
 mkdir -p "$reports/cases"
 step "Set up"
@@ -73,6 +74,10 @@ if $kubernetes; then scripts/setup.sh --kubernetes; else scripts/setup.sh; fi
 step "Build ($preset)"
 scripts/build.sh "$preset"
 export LEVADA_BUILD_DIR="$build"
+if $cluster; then
+  step "Image for the node"
+  scripts/images.sh
+fi
 if [[ $preset != tsan ]]; then
   step "Servers"
   start_servers "${servers[@]}"
