@@ -43,10 +43,17 @@ std::string Query(std::initializer_list<std::pair<std::string_view, std::string_
 
 std::string DryRun(bool dry_run) { return dry_run ? "All" : ""; }
 
+// "apply deployments/status shop/fraud-detect", "list pods in shop", "list nodes".
 std::string What(std::string_view verb, const Resource& resource, const ObjectKey& key,
                  std::string_view subresource = "") {
-  return base::StrCat(verb, " ", resource.plural, subresource.empty() ? "" : "/", subresource,
-                      key.ToText().empty() ? "" : " ", key.ToText());
+  std::string what = base::StrCat(verb, " ", resource.plural);
+  if (!subresource.empty()) base::StrAppend(&what, "/", subresource);
+  if (!key.name.empty()) {
+    base::StrAppend(&what, " ", key.ToText());
+  } else if (!key.name_space.empty()) {
+    base::StrAppend(&what, " in ", key.name_space);
+  }
+  return what;
 }
 
 absl::Status Annotated(const absl::Status& status, std::string_view what) {
