@@ -1,0 +1,72 @@
+#include "operator/controller/check.h"
+
+#include "core/base/strings.h"
+#include "core/pipeline/check.h"
+#include "core/pipeline/manifest.h"
+#include "operator/render/render.h"
+
+namespace levada::controller {
+namespace {
+
+// A condition's message is read in a terminal: the first ones tell what to mend.
+constexpr size_t kShownProblems = 10;
+
+std::string Describe(const pipeline::Problems& problems) {
+  std::string text;
+  size_t errors = 0;
+  for (const pipeline::Problem& problem : problems.all()) {
+    if (problem.severity != pipeline::Severity::kError) continue;
+    if (++errors > kShownProblems) continue;
+    if (errors > 1) text += "; ";
+    base::StrAppend(&text, problem.path, problem.path.empty() ? "" : ": ", problem.message);
+    if (!problem.hint.empty()) base::StrAppend(&text, " (", problem.hint, ")");
+  }
+  if (errors > kShownProblems) base::StrAppend(&text, "; and ", errors - kShownProblems, " more");
+  return text;
+}
+
+}  // namespace
+
+Checked Check(const kube::Json& pipeline, const render::Settings& settings) {
+  Checked checked;
+  const std::string text = pipeline.dump(-1, ' ', false, kube::Json::error_handler_t::replace);
+  pipeline::Manifests manifests = pipeline::ReadManifests(text, kube::KeyOf(pipeline).ToText());
+  for (const pipeline::Document& document : manifests.documents) {
+    manifests.problems.Append(pipeline::Check(document));
+  }
+  manifests.problems.Sort();
+  if (manifests.problems.HasErrors() || manifests.documents.size() != 1) {
+    checked.problems = Describe(manifests.problems);
+    return checked;
+  }
+  v1::Pipeline& manifest = manifests.documents.front().pipeline;
+  render::Complete(settings, &manifest);
+  checked.valid = true;
+  checked.plan = pipeline::Compile(manifest);
+  return checked;
+}
+
+std::shared_ptr<const Checked> Checks::Of(const kube::Json& pipeline) {
+  const kube::ObjectKey key = kube::KeyOf(pipeline);
+  const std::string uid = kube::UidOf(pipeline);
+  const int64_t generation = kube::GenerationOf(pipeline);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found != entries_.end() && found->second.uid == uid &&
+        found->second.generation == generation) {
+      return found->second.checked;
+    }
+  }
+  auto checked = std::make_shared<const Checked>(Check(pipeline, settings_));
+  const std::lock_guard lock(mutex_);
+  entries_[key] = {uid, generation, checked};
+  return checked;
+}
+
+void Checks::Forget(const kube::ObjectKey& key) {
+  const std::lock_guard lock(mutex_);
+  entries_.erase(key);
+}
+
+}  // namespace levada::controller

@@ -1,0 +1,187 @@
+#include "operator/controller/cluster.h"
+
+#include <map>
+#include <mutex>
+
+#include "operator/render/names.h"
+#include "operator/render/render.h"
+
+namespace levada::controller {
+
+using kube::Json;
+using kube::ObjectKey;
+
+struct Cluster::Followed {
+  using Names = std::map<ObjectKey, std::set<ObjectKey>>;  // object -> pipelines that need it
+
+  Followed(kube::Client& the_client, Options the_options)
+      : client(the_client), options(std::move(the_options)) {}
+
+  std::unique_ptr<kube::Informer> Follow(const kube::Resource& resource, bool ours,
+                                         bool metadata_only) const {
+    kube::Informer::Options informer;
+    informer.resource = resource;
+    informer.name_space = options.name_space;
+    if (ours) {
+      informer.label_selector = options.label_selector;
+      informer.index_label = render::kPipelineLabel;
+    }
+    informer.metadata_only = metadata_only;
+    informer.clock = options.clock;
+    informer.probe = options.probe;
+    return std::make_unique<kube::Informer>(client, informer);
+  }
+
+  // Tells of the pipelines that refer to an object that changed.
+  void TellReferring(const Names& names, const ObjectKey& object) {
+    std::set<ObjectKey> told;
+    {
+      const std::lock_guard lock(mutex);
+      if (const auto found = names.find(object); found != names.end()) told = found->second;
+    }
+    for (const ObjectKey& pipeline : told) on_change(pipeline);
+  }
+
+  static void Replace(Names* names, const ObjectKey& pipeline, const std::set<std::string>& now) {
+    for (auto at = names->begin(); at != names->end();) {
+      if (at->first.name_space == pipeline.name_space && !now.contains(at->first.name)) {
+        at->second.erase(pipeline);
+      }
+      at = at->second.empty() ? names->erase(at) : std::next(at);
+    }
+    for (const std::string& name : now) (*names)[{pipeline.name_space, name}].insert(pipeline);
+  }
+
+  kube::Client& client;
+  const Options options;
+  OnChange on_change;
+  std::unique_ptr<kube::Informer> pipelines;
+  std::unique_ptr<kube::Informer> secrets;
+  std::unique_ptr<kube::Informer> config_maps;
+  std::vector<std::pair<const kube::Resource*, std::unique_ptr<kube::Informer>>> owned;
+
+  std::mutex mutex;
+  std::map<ObjectKey, References> references;
+  Names secret_users;
+  Names config_map_users;
+};
+
+Cluster::Cluster(kube::Client& client, Options options)
+    : followed_(std::make_unique<Followed>(client, std::move(options))) {
+  Followed& at = *followed_;
+  at.pipelines = at.Follow(kube::kPipelines, false, false);
+  at.secrets = at.Follow(kube::kSecrets, false, true);
+  at.config_maps = at.Follow(kube::kConfigMaps, false, true);
+  for (const kube::Resource* resource : render::Kinds()) {
+    // Those of monitoring are there where their CRDs are.
+    const absl::StatusOr<bool> serves = client.Serves(*resource);
+    if (serves.ok() && *serves) at.owned.emplace_back(resource, at.Follow(*resource, true, false));
+  }
+  at.owned.emplace_back(&kube::kReplicaSets, at.Follow(kube::kReplicaSets, true, false));
+}
+
+Cluster::~Cluster() { Stop(); }
+
+void Cluster::Start(OnChange on_change) {
+  Followed& at = *followed_;
+  at.on_change = std::move(on_change);
+  at.pipelines->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
+    at.on_change(kube::KeyOf(after != nullptr ? *after : *before));
+  }});
+  at.secrets->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
+    at.TellReferring(at.secret_users, kube::KeyOf(after != nullptr ? *after : *before));
+  }});
+  at.config_maps->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
+    at.TellReferring(at.config_map_users, kube::KeyOf(after != nullptr ? *after : *before));
+  }});
+  for (auto& [resource, informer] : at.owned) {
+    informer->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
+      const Json& object = after != nullptr ? *after : *before;
+      const std::string name = kube::LabelOf(object, render::kPipelineLabel);
+      if (!name.empty()) at.on_change({kube::NamespaceOf(object), name});
+    }});
+  }
+  for (kube::Informer* informer : {at.pipelines.get(), at.secrets.get(), at.config_maps.get()}) {
+    informer->Start();
+  }
+  for (auto& [resource, informer] : at.owned) informer->Start();
+}
+
+void Cluster::Stop() {
+  Followed& at = *followed_;
+  at.pipelines->Stop();
+  at.secrets->Stop();
+  at.config_maps->Stop();
+  for (auto& [resource, informer] : at.owned) informer->Stop();
+}
+
+bool Cluster::WaitForSync(std::chrono::milliseconds limit) const {
+  const Followed& at = *followed_;
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto left = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(until - std::chrono::steady_clock::now(), std::chrono::nanoseconds::zero()));
+  };
+  bool synced = at.pipelines->WaitForSync(left()) && at.secrets->WaitForSync(left()) &&
+                at.config_maps->WaitForSync(left());
+  for (const auto& [resource, informer] : at.owned) {
+    synced = synced && informer->WaitForSync(left());
+  }
+  return synced;
+}
+
+absl::Status Cluster::Health() const {
+  const Followed& at = *followed_;
+  absl::Status health = at.pipelines->Health();
+  health.Update(at.secrets->Health());
+  health.Update(at.config_maps->Health());
+  for (const auto& [resource, informer] : at.owned) health.Update(informer->Health());
+  return health;
+}
+
+bool Cluster::Knows(const kube::Resource& resource) const {
+  for (const auto& [known, informer] : followed_->owned) {
+    if (*known == resource) return true;
+  }
+  return false;
+}
+
+std::optional<Json> Cluster::Pipeline(const ObjectKey& key) const {
+  return followed_->pipelines->Get(key);
+}
+
+std::vector<ObjectKey> Cluster::Pipelines() const { return followed_->pipelines->Keys(); }
+
+std::vector<Owned> Cluster::OwnedBy(const Json& pipeline) const {
+  const ObjectKey key = kube::KeyOf(pipeline);
+  std::vector<Owned> found;
+  for (const auto& [resource, informer] : followed_->owned) {
+    for (Json& object : informer->OfLabel(key.name)) {
+      if (kube::NamespaceOf(object) == key.name_space) {
+        found.push_back({resource, std::move(object)});
+      }
+    }
+  }
+  return found;
+}
+
+void Cluster::Refer(const ObjectKey& pipeline, References references) {
+  const std::lock_guard lock(followed_->mutex);
+  References& known = followed_->references[pipeline];
+  if (known == references) return;
+  Followed::Replace(&followed_->secret_users, pipeline, references.secrets);
+  Followed::Replace(&followed_->config_map_users, pipeline, references.config_maps);
+  known = std::move(references);
+}
+
+std::string Cluster::SecretVersion(const ObjectKey& key) const {
+  const std::optional<Json> secret = followed_->secrets->Get(key);
+  return secret ? kube::ResourceVersionOf(*secret) : "";
+}
+
+std::string Cluster::ConfigMapVersion(const ObjectKey& key) const {
+  const std::optional<Json> config_map = followed_->config_maps->Get(key);
+  return config_map ? kube::ResourceVersionOf(*config_map) : "";
+}
+
+}  // namespace levada::controller

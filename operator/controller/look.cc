@@ -1,0 +1,239 @@
+#include "operator/controller/look.h"
+
+#include "core/base/log.h"
+#include "core/base/strings.h"
+#include "core/base/time.h"
+#include "operator/controller/write.h"
+#include "operator/kube/errors.h"
+#include "operator/render/inputs.h"
+#include "operator/render/names.h"
+#include "operator/render/render.h"
+
+namespace levada::controller {
+namespace {
+
+using kube::Json;
+using kube::ObjectKey;
+
+// `kubectl annotate pipeline NAME levada.dev/reconcile=paused`: the operator keeps its hands off.
+constexpr std::string_view kReconcile = "levada.dev/reconcile";
+// Holds the Pipeline until its topics are deleted, with `deletionPolicy: Delete`.
+constexpr std::string_view kFinalizer = "levada.dev/topics";
+// A deletion is not held up for longer, whatever is left then.
+constexpr std::chrono::seconds kDeleteWithin{60};
+
+bool DeletesTopics(const Checked& checked) {
+  return checked.valid &&
+         checked.plan.pipeline.spec().deletion_policy() == v1::DELETION_POLICY_DELETE;
+}
+
+Cluster::References ReferencesOf(const pipeline::Plan& plan) {
+  Cluster::References references;
+  for (const render::Input& input : render::InputsOf(plan)) {
+    (input.kind == render::Input::Kind::kSecret ? references.secrets : references.config_maps)
+        .insert(input.name);
+  }
+  return references;
+}
+
+render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
+                          const pipeline::Plan& plan) {
+  render::Facts facts;
+  for (const render::Input& input : render::InputsOf(plan)) {
+    const ObjectKey object{key.name_space, input.name};
+    std::string version = input.kind == render::Input::Kind::kSecret
+                              ? cluster.SecretVersion(object)
+                              : cluster.ConfigMapVersion(object);
+    if (!version.empty()) facts.versions[input] = std::move(version);
+  }
+  facts.has_pod_monitors = cluster.Knows(kube::kPodMonitors);
+  facts.has_prometheus_rules = cluster.Knows(kube::kPrometheusRules);
+  return facts;
+}
+
+std::map<std::string, Json> DeploymentsOf(const std::vector<Owned>& owned, const Json& pipeline) {
+  std::map<std::string, Json> deployments;
+  for (const Owned& object : owned) {
+    if (*object.resource == kube::kDeployments &&
+        kube::ControllerUidOf(object.object) == kube::UidOf(pipeline)) {
+      deployments[kube::LabelOf(object.object, render::kStageLabel)] = object.object;
+    }
+  }
+  return deployments;
+}
+
+int WantedReplicas(const std::vector<Json>& wanted, std::string_view stage, const Json& live) {
+  for (const Json& object : wanted) {
+    if (kube::TextAt(object, {"kind"}) == "Deployment" &&
+        kube::LabelOf(object, render::kStageLabel) == stage) {
+      if (const Json* replicas = kube::Find(object, {"spec", "replicas"})) {
+        return replicas->get<int>();
+      }
+    }
+  }
+  // Whoever scales the Deployment decides; Kubernetes begins with one.
+  const Json* replicas = kube::Find(live, {"spec", "replicas"});
+  return replicas == nullptr ? 1 : replicas->get<int>();
+}
+
+int64_t LagOf(const StageLoad& load) {
+  int64_t lag = 0;
+  for (const autoscale::PartitionLoad& partition : load.partitions) lag += partition.lag;
+  return lag;
+}
+
+StageFacts FactsOf(const pipeline::PlannedStage& stage, const PipelineInKafka& kafka) {
+  StageFacts facts;
+  facts.name = stage.name;
+  facts.kind = stage.kind;
+  facts.slice_hash = stage.slice_hash;
+  if (const auto load = kafka.stages.find(stage.name); load != kafka.stages.end()) {
+    facts.lag = LagOf(load->second);
+    facts.events_per_second = load->second.events_per_second;
+  }
+  return facts;
+}
+
+}  // namespace
+
+Seen Look::At(const ObjectKey& key) {
+  const std::optional<Json> pipeline = world_.cluster.Pipeline(key);
+  if (!pipeline) {
+    world_.kafka.Forget(key);
+    world_.checks.Forget(key);
+    world_.scaling.Forget(key);
+    world_.cluster.Refer(key, {});
+    return {.gone = true};
+  }
+  if (kube::AnnotationOf(*pipeline, kReconcile) == "paused") {
+    return {.phase = kube::TextAt(*pipeline, {"status", "phase"})};
+  }
+  return kube::IsBeingDeleted(*pipeline) ? End(*pipeline) : Keep(*pipeline);
+}
+
+Seen Look::Keep(const Json& pipeline) {
+  const std::shared_ptr<const Checked> checked = world_.checks.Of(pipeline);
+  Facts facts;
+  facts.pipeline = &pipeline;
+  facts.checked = checked.get();
+  Seen seen;
+  seen.valid = checked->valid;
+  if (checked->valid) {
+    seen.status = SetFinalizer(pipeline, DeletesTopics(*checked));
+    const PipelineInKafka kafka = world_.kafka.Want({pipeline, checked->plan});
+    facts.topics = kafka.rows;
+    facts.topics_ready = kafka.ready;
+    const absl::Status written = CarryOut(pipeline, *checked, kafka, &facts);
+    if (kube::IsNamespaceTerminating(written)) return seen;
+    seen.status.Update(written);
+  } else {
+    facts.topics_ready = {.status = "Unknown",
+                          .reason = "Invalid",
+                          .message = "the topics of an invalid manifest are not known"};
+    world_.events.Warning(pipeline, "Invalid", "Check", checked->problems);
+  }
+  seen.status.Update(WriteStatus(pipeline, facts, &seen.phase));
+  return seen;
+}
+
+absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
+                            const PipelineInKafka& kafka, Facts* facts) {
+  const ObjectKey key = kube::KeyOf(pipeline);
+  world_.cluster.Refer(key, ReferencesOf(checked.plan));
+  const std::vector<Owned> owned = world_.cluster.OwnedBy(pipeline);
+  const std::map<std::string, Json> deployments = DeploymentsOf(owned, pipeline);
+  const std::map<std::string, Scaled> scaled =
+      world_.scaling.Of(pipeline, checked.plan, deployments, kafka, world_.clock.WallMicros());
+  render::Facts render_facts = RenderFacts(world_.cluster, key, checked.plan);
+  for (const auto& [stage, scale] : scaled) render_facts.replicas[stage] = scale.replicas;
+  const std::vector<Json> wanted =
+      render::Render(checked.plan, pipeline, world_.settings, render_facts);
+  for (const pipeline::PlannedStage& stage : checked.plan.stages) {
+    StageFacts stage_facts = FactsOf(stage, kafka);
+    if (const auto live = deployments.find(stage.name); live != deployments.end()) {
+      stage_facts.deployment = live->second;
+    }
+    if (const auto scale = scaled.find(stage.name); scale != scaled.end()) {
+      stage_facts.autoscaling = scale->second.status;
+    }
+    stage_facts.replicas = WantedReplicas(wanted, stage.name, stage_facts.deployment);
+    stage_facts.missing = render::MissingInputs(checked.plan, stage, render_facts);
+    facts->stages.push_back(std::move(stage_facts));
+  }
+  const Written written = Write(world_.client, pipeline, wanted, owned);
+  for (const std::string& change : written.changes) {
+    base::LogInfo("changed", {{"pipeline", key.ToText()}, {"what", change}});
+    world_.events.Normal(pipeline, "Changed", "Reconcile", change);
+  }
+  if (!written.status.ok()) {
+    facts->write_error = base::StrCat(base::View(written.status.message()));
+    world_.events.Warning(pipeline, "WriteFailed", "Reconcile", facts->write_error);
+  }
+  return written.status;
+}
+
+absl::Status Look::SetFinalizer(const Json& pipeline, bool wanted) {
+  if (kube::HasFinalizer(pipeline, kFinalizer) == wanted) return absl::OkStatus();
+  Json finalizers = Json::array();
+  if (const Json* now = kube::Find(pipeline, {"metadata", "finalizers"})) {
+    for (const Json& finalizer : *now) {
+      if (finalizer != kFinalizer) finalizers.push_back(finalizer);
+    }
+  }
+  if (wanted) finalizers.push_back(kFinalizer);
+  const Json patch = {
+      {"metadata",
+       {{"finalizers", finalizers}, {"resourceVersion", kube::ResourceVersionOf(pipeline)}}}};
+  const absl::Status patched =
+      world_.client.Patch(kube::kPipelines, kube::KeyOf(pipeline), kube::PatchType::kMerge, patch)
+          .status();
+  return absl::IsNotFound(patched) ? absl::OkStatus() : patched;
+}
+
+Seen Look::End(const Json& pipeline) {
+  Seen seen{.phase = "Terminating"};
+  if (!kube::HasFinalizer(pipeline, kFinalizer)) return seen;
+  const std::shared_ptr<const Checked> checked = world_.checks.Of(pipeline);
+  if (DeletesTopics(*checked)) {
+    const std::optional<absl::Status> deleted = world_.kafka.Delete({pipeline, checked->plan});
+    const auto since =
+        base::ParseTimestamp(kube::TextAt(pipeline, {"metadata", "deletionTimestamp"}));
+    const bool give_up = !since.ok() || world_.clock.WallMicros() - *since >
+                                            std::chrono::microseconds(kDeleteWithin).count();
+    if (!give_up && (!deleted || !deleted->ok())) {
+      seen.status = absl::UnavailableError("the topics are not deleted yet");
+      return seen;
+    }
+    if (!deleted || !deleted->ok()) {
+      world_.events.Warning(
+          pipeline, "TopicsLeft", "Delete",
+          base::StrCat("gave up after ", kDeleteWithin.count(),
+                       " s: ", deleted ? base::View(deleted->message()) : "Kafka does not answer",
+                       "; delete the topics by hand"));
+    }
+  }
+  seen.status = SetFinalizer(pipeline, false);
+  return seen;
+}
+
+absl::Status Look::WriteStatus(const Json& pipeline, const Facts& facts, std::string* phase) {
+  Json status = StatusOf(facts, world_.clock.WallMicros());
+  *phase = status["phase"].get<std::string>();
+  const Json* before = kube::Find(pipeline, {"status"});
+  if (before != nullptr && *before == status) return absl::OkStatus();
+  const std::string old_phase = kube::TextAt(pipeline, {"status", "phase"});
+  if (old_phase != *phase && *phase != "Invalid") {
+    const Json* ready = kube::FindCondition(status["conditions"], "Ready");
+    world_.events.Normal(pipeline, *phase, "Reconcile",
+                         base::StrCat(old_phase.empty() ? "New" : old_phase, " -> ", *phase, ": ",
+                                      kube::TextAt(*ready, {"message"})));
+  }
+  const Json object = {
+      {"metadata", {{"name", kube::NameOf(pipeline)}, {"namespace", kube::NamespaceOf(pipeline)}}},
+      {"status", std::move(status)}};
+  const absl::Status written =
+      world_.client.ApplyStatus(kube::kPipelines, object, {.force = true}).status();
+  return absl::IsNotFound(written) ? absl::OkStatus() : written;
+}
+
+}  // namespace levada::controller

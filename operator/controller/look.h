@@ -1,0 +1,60 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "operator/controller/check.h"
+#include "operator/controller/cluster.h"
+#include "operator/controller/kafka_state.h"
+#include "operator/controller/scaling.h"
+#include "operator/controller/status.h"
+#include "operator/kube/client.h"
+#include "operator/kube/events.h"
+#include "operator/render/settings.h"
+
+// One look at one pipeline: gather, decide, write.
+//
+//   Look look({client, cluster, kafka, checks, events, settings});
+//   const Seen seen = look.At(key);
+//   if (!seen.status.ok()) queue.AddRateLimited(key);
+//
+// Threads: any; one call a pipeline at a time.
+namespace levada::controller {
+
+struct Seen {
+  absl::Status status;  // not OK: look again
+  bool gone = false;
+  bool valid = true;
+  std::string phase;
+};
+
+class Look {
+ public:
+  struct World {
+    kube::Client& client;
+    Cluster& cluster;
+    KafkaState& kafka;
+    Checks& checks;
+    Scaling& scaling;
+    kube::EventRecorder& events;
+    const render::Settings& settings;
+    kube::Clock& clock;
+  };
+
+  explicit Look(const World& world) : world_(world) {}
+
+  Seen At(const kube::ObjectKey& key);
+
+ private:
+  Seen Keep(const kube::Json& pipeline);
+  Seen End(const kube::Json& pipeline);
+  // Writes what the plan wants; what became of it goes into `facts`.
+  absl::Status CarryOut(const kube::Json& pipeline, const Checked& checked,
+                        const PipelineInKafka& kafka, Facts* facts);
+  absl::Status SetFinalizer(const kube::Json& pipeline, bool wanted);
+  absl::Status WriteStatus(const kube::Json& pipeline, const Facts& facts, std::string* phase);
+
+  const World world_;
+};
+
+}  // namespace levada::controller

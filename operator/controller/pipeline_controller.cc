@@ -1,0 +1,139 @@
+#include "operator/controller/pipeline_controller.h"
+
+#include <map>
+
+#include "core/base/log.h"
+#include "core/base/strings.h"
+#include "operator/controller/look.h"
+#include "operator/render/names.h"
+
+namespace levada::controller {
+namespace {
+
+using kube::ObjectKey;
+
+constexpr std::chrono::seconds kStopWithin{20};
+constexpr std::array<std::string_view, 6> kPhases = {"Pending", "Running", "Degraded",
+                                                     "Paused",  "Invalid", "Terminating"};
+
+}  // namespace
+
+// All that is there between Start and Stop.
+struct PipelineController::Running {
+  Running(kube::Client& client, KafkaState& kafka_state, Metrics& the_metrics,
+          const Options& the_options)
+      : options(the_options),
+        kafka(kafka_state),
+        metrics(the_metrics),
+        cluster(client, {.name_space = options.name_space,
+                         .label_selector =
+                             base::StrCat("app.kubernetes.io/managed-by=", render::kManagedBy),
+                         .clock = options.clock,
+                         .probe = &metrics}),
+        checks(options.settings),
+        events(client, {.controller = "levada.dev/operator",
+                        .instance = options.identity,
+                        .clock = options.clock,
+                        .probe = &metrics}),
+        queue({.name = "pipelines", .clock = options.clock, .probe = &metrics}),
+        look({client, cluster, kafka, checks, scaling, events, options.settings, *options.clock}) {}
+
+  void Start() {
+    const auto add = [this](const ObjectKey& pipeline) { queue.Add(pipeline.ToText()); };
+    kafka.Start(add);
+    cluster.Start(add);
+    // Looking before everything is known would make what is there already.
+    syncing = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested() && !cluster.WaitForSync(std::chrono::milliseconds(200))) {
+      }
+      if (stop.stop_requested()) return;
+      base::LogInfo("synced", {{"pipelines", cluster.Pipelines().size()}});
+      for (int i = 0; i < options.workers; ++i) {
+        workers.emplace_back([this] { Work(); });
+      }
+    });
+  }
+
+  void Stop() {
+    syncing.request_stop();
+    if (syncing.joinable()) syncing.join();
+    if (!queue.Drain(kStopWithin)) base::LogWarn("a look did not end in time");
+    for (std::jthread& worker : workers) worker.join();
+    kafka.Stop();
+    cluster.Stop();
+    events.Flush(std::chrono::seconds(5));
+  }
+
+  void Work() {
+    while (const std::optional<std::string> text = queue.Get()) {
+      const auto began = options.clock->Now();
+      const ObjectKey key = ObjectKey::FromText(*text);
+      const Seen seen = look.At(key);
+      Count(key, seen, options.clock->Now() - began);
+      if (!seen.status.ok()) {
+        base::LogWarn("trying again", {{"pipeline", *text},
+                                       {"reason", base::View(seen.status.message())},
+                                       {"tries", queue.Retries(*text) + 1}});
+        queue.AddRateLimited(*text);
+      } else {
+        queue.Forget(*text);
+        if (!seen.gone) queue.AddAfter(*text, options.resync);
+      }
+      queue.Done(*text);
+    }
+  }
+
+  void Count(const ObjectKey& key, const Seen& seen, kube::Probe::Seconds took) {
+    metrics.Reconciled(!seen.status.ok() ? "failed" : seen.valid ? "done" : "invalid", took);
+    if (!seen.status.ok()) metrics.Failed(key.name_space, key.name);
+    if (seen.gone) metrics.Forget(key.name_space, key.name);
+    const std::lock_guard lock(mutex);
+    seen.gone ? void(phases.erase(key)) : void(phases[key] = seen.phase);
+    std::map<std::string_view, size_t> counts;
+    for (const auto& [pipeline, phase] : phases) ++counts[phase];
+    for (const std::string_view phase : kPhases) metrics.Pipelines(phase, counts[phase]);
+  }
+
+  const Options& options;
+  KafkaState& kafka;
+  Metrics& metrics;
+  Cluster cluster;
+  Checks checks;
+  Scaling scaling;
+  kube::EventRecorder events;
+  kube::WorkQueue queue;
+  Look look;
+  std::mutex mutex;
+  std::map<ObjectKey, std::string> phases;
+  std::vector<std::jthread> workers;
+  std::jthread syncing;
+};
+
+PipelineController::PipelineController(kube::Client& client, KafkaState& kafka, Metrics& metrics,
+                                       Options options)
+    : client_(client), kafka_(kafka), metrics_(metrics), options_(std::move(options)) {}
+
+PipelineController::~PipelineController() { Stop(); }
+
+void PipelineController::Start() {
+  const std::lock_guard lock(mutex_);
+  if (running_ != nullptr) return;
+  running_ = std::make_unique<Running>(client_, kafka_, metrics_, options_);
+  running_->Start();
+}
+
+void PipelineController::Stop() {
+  const std::lock_guard lock(mutex_);
+  if (running_ == nullptr) return;
+  running_->Stop();
+  running_.reset();
+}
+
+absl::Status PipelineController::Health() const {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  // Starting or stopping, or another process leads.
+  if (!lock.owns_lock() || running_ == nullptr) return absl::OkStatus();
+  return running_->cluster.Health();
+}
+
+}  // namespace levada::controller

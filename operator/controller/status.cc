@@ -1,0 +1,247 @@
+#include "operator/controller/status.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "core/base/strings.h"
+
+namespace levada::controller {
+namespace {
+
+using kube::Condition;
+using kube::Json;
+
+const Json* ConditionOf(const Json& deployment, std::string_view type) {
+  const Json* conditions = kube::Find(deployment, {"status", "conditions"});
+  return conditions == nullptr ? nullptr : kube::FindCondition(*conditions, type);
+}
+
+int64_t ReadyOf(const StageFacts& stage) {
+  return kube::IntAt(stage.deployment, {"status", "readyReplicas"});
+}
+int64_t UpdatedOf(const StageFacts& stage) {
+  return kube::IntAt(stage.deployment, {"status", "updatedReplicas"});
+}
+
+Json RowOf(const StageFacts& stage, const StageState& state) {
+  Json row = {{"name", stage.name},
+              {"kind", stage.kind},
+              {"replicas", stage.replicas},
+              {"readyReplicas", ReadyOf(stage)},
+              {"updatedReplicas", UpdatedOf(stage)},
+              {"sliceHash", stage.slice_hash}};
+  if (stage.lag >= 0) row["lag"] = stage.lag;
+  if (stage.events_per_second >= 0) row["eventsPerSecond"] = stage.events_per_second;
+  if (stage.dead_letters >= 0) row["deadLetters"] = stage.dead_letters;
+  if (!state.message.empty()) row["lastError"] = state.message;
+  if (!stage.autoscaling.is_null()) row["autoscaling"] = stage.autoscaling;
+  return row;
+}
+
+// All that the conditions are made from.
+struct Summary {
+  bool valid = false;
+  bool topics = false;
+  bool stages = false;
+  bool stuck = false;
+  size_t stages_ready = 0;
+  std::string stage_messages;
+};
+
+Summary Summarize(const Facts& facts, Json* rows) {
+  Summary summary;
+  summary.valid = facts.checked->valid;
+  summary.topics = facts.topics_ready.status == "True";
+  for (const StageFacts& stage : facts.stages) {
+    const StageState state = StateOf(stage);
+    if (state.ready) ++summary.stages_ready;
+    summary.stuck = summary.stuck || state.stuck;
+    if (!state.ready) {
+      base::StrAppend(&summary.stage_messages, summary.stage_messages.empty() ? "" : "; ", "stage ",
+                      stage.name, ": ", state.message);
+    }
+    rows->push_back(RowOf(stage, state));
+  }
+  summary.stages = summary.valid && summary.stages_ready == facts.stages.size();
+  return summary;
+}
+
+Condition ValidOf(const Facts& facts) {
+  if (facts.checked->valid) {
+    return {.type = "Valid", .status = "True", .reason = "Checked", .message = "no problems found"};
+  }
+  return {
+      .type = "Valid",
+      .status = "False",
+      .reason = "Invalid",
+      .message = base::StrCat(facts.checked->problems,
+                              ". What ran before goes on unchanged; mend the manifest and apply it "
+                              "again (`levada validate FILE` shows all problems)")};
+}
+
+Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
+  Condition condition{.type = "StagesReady", .status = "False"};
+  if (!summary.valid) {
+    condition.status = "Unknown";
+    condition.reason = "Invalid";
+    condition.message = "the stages of an invalid manifest are not known";
+  } else if (!facts.write_error.empty()) {
+    condition.reason = "WriteFailed";
+    condition.message = facts.write_error;
+  } else if (summary.stages) {
+    condition.status = "True";
+    condition.reason = "AllReady";
+    condition.message = base::StrCat(facts.stages.size(), " stages run");
+  } else {
+    condition.reason = summary.stuck ? "Stuck" : "RollingOut";
+    condition.message = summary.stage_messages;
+  }
+  return condition;
+}
+
+Condition ReadyOf(const Facts& facts, const Summary& summary, const Condition& stages) {
+  if (!summary.valid) {
+    return {.type = "Ready", .status = "False", .reason = "Invalid", .message = "see Valid"};
+  }
+  if (facts.topics_ready.status != "True") {
+    return {.type = "Ready",
+            .status = "False",
+            .reason = facts.topics_ready.reason,
+            .message = facts.topics_ready.message};
+  }
+  return {
+      .type = "Ready", .status = stages.status, .reason = stages.reason, .message = stages.message};
+}
+
+Condition DegradedOf(const Facts& facts, const Summary& summary, int64_t applied) {
+  Condition condition{.type = "Degraded", .status = "True"};
+  if (!summary.valid && applied > 0) {
+    condition.reason = "OldManifestRuns";
+    condition.message = base::StrCat("generation ", applied, " runs, since the newest is invalid");
+  } else if (summary.valid && !facts.write_error.empty()) {
+    condition.reason = "WriteFailed";
+    condition.message = facts.write_error;
+  } else if (summary.valid && summary.stuck) {
+    condition.reason = "RolloutStuck";
+    condition.message = summary.stage_messages;
+  } else if (summary.valid && facts.topics_ready.status == "False" && applied > 0) {
+    condition.reason = facts.topics_ready.reason;
+    condition.message = facts.topics_ready.message;
+  } else {
+    condition.status = "False";
+    condition.reason = "AsWanted";
+    condition.message = "nothing runs otherwise than it should";
+  }
+  return condition;
+}
+
+std::string PhaseOf(const Facts& facts, const Summary& summary, bool ready, bool degraded,
+                    int64_t applied) {
+  if (kube::IsBeingDeleted(*facts.pipeline)) return "Terminating";
+  if (!summary.valid && applied == 0) return "Invalid";
+  if (summary.valid && facts.checked->plan.pipeline.spec().paused()) return "Paused";
+  if (degraded) return "Degraded";
+  return ready ? "Running" : "Pending";
+}
+
+// What is known of an invalid manifest's pipeline: what was known of the one that runs.
+void TakeOver(const Json& before, Json* status) {
+  for (const char* field :
+       {"stages", "topics", "stagesReady", "topicsReady", "lag", "eventsPerSecond"}) {
+    if (before.contains(field)) (*status)[field] = before[field];
+  }
+}
+
+void AddTotals(const Facts& facts, const Summary& summary, Json* status) {
+  int64_t lag = 0;
+  double taken_in = 0;
+  double read = 0;
+  for (const StageFacts& stage : facts.stages) {
+    lag += std::max<int64_t>(stage.lag, 0);
+    (stage.kind == "ingest" ? taken_in : read) += std::max(stage.events_per_second, 0.0);
+  }
+  const size_t topics_ready = static_cast<size_t>(
+      std::count_if(facts.topics.begin(), facts.topics.end(),
+                    [](const Json& topic) { return topic.value("ready", false); }));
+  (*status)["stagesReady"] = base::StrCat(summary.stages_ready, "/", facts.stages.size());
+  (*status)["topicsReady"] = base::StrCat(topics_ready, "/", facts.topics.size());
+  (*status)["lag"] = lag;
+  (*status)["eventsPerSecond"] = static_cast<int64_t>(taken_in > 0 ? taken_in : read);
+}
+
+}  // namespace
+
+StageState StateOf(const StageFacts& stage) {
+  StageState state;
+  if (!stage.missing.empty()) {
+    state.message = base::StrCat("waits for ", absl::StrJoin(stage.missing, ", "),
+                                 ": make it in the namespace of the pipeline");
+    return state;
+  }
+  if (stage.deployment.is_null()) {
+    state.message = "its Deployment is not there yet";
+    return state;
+  }
+  const Json* progress = ConditionOf(stage.deployment, "Progressing");
+  const Json* failure = ConditionOf(stage.deployment, "ReplicaFailure");
+  const bool observed = kube::IntAt(stage.deployment, {"status", "observedGeneration"}) >=
+                        kube::GenerationOf(stage.deployment);
+  const int64_t all = kube::IntAt(stage.deployment, {"status", "replicas"});
+  if (observed && progress != nullptr &&
+      kube::TextAt(*progress, {"reason"}) == "ProgressDeadlineExceeded") {
+    state.stuck = true;
+    state.message = base::StrCat(
+        "the new pods do not become ready, those that ran before go on; see `kubectl describe` and "
+        "`kubectl logs` of deployment ",
+        kube::NameOf(stage.deployment));
+  } else if (observed && failure != nullptr && kube::TextAt(*failure, {"status"}) == "True") {
+    state.stuck = true;
+    state.message = base::StrCat("pods cannot be made: ", kube::TextAt(*failure, {"message"}));
+  } else if (!observed || UpdatedOf(stage) < stage.replicas || ReadyOf(stage) < stage.replicas ||
+             all > UpdatedOf(stage)) {
+    state.message = base::StrCat(UpdatedOf(stage), " of ", stage.replicas, " replicas are new, ",
+                                 ReadyOf(stage), " ready");
+  } else {
+    state.ready = true;
+  }
+  return state;
+}
+
+Json StatusOf(const Facts& facts, int64_t now_micros) {
+  const Json* before = kube::Find(*facts.pipeline, {"status"});
+  Json status = Json::object();
+  const int64_t generation = kube::GenerationOf(*facts.pipeline);
+  int64_t applied = before == nullptr ? 0 : kube::IntAt(*before, {"appliedGeneration"});
+  if (facts.checked->valid && facts.write_error.empty()) applied = generation;
+
+  Json rows = Json::array();
+  const Summary summary = Summarize(facts, &rows);
+  Condition topics = facts.topics_ready;
+  topics.type = "TopicsReady";
+  const Condition stages = StagesReadyOf(facts, summary);
+  const Condition ready = ReadyOf(facts, summary, stages);
+  const Condition degraded = DegradedOf(facts, summary, applied);
+
+  status["conditions"] = Json::array();
+  if (const Json* known = before == nullptr ? nullptr : kube::Find(*before, {"conditions"})) {
+    status["conditions"] = *known;
+  }
+  for (Condition condition : {ValidOf(facts), topics, stages, ready, degraded}) {
+    condition.observed_generation = generation;
+    kube::SetCondition(&status["conditions"], condition, now_micros);
+  }
+  status["observedGeneration"] = generation;
+  if (applied > 0) status["appliedGeneration"] = applied;
+  status["phase"] =
+      PhaseOf(facts, summary, ready.status == "True", degraded.status == "True", applied);
+  if (summary.valid) {
+    status["stages"] = std::move(rows);
+    status["topics"] = facts.topics;
+    AddTotals(facts, summary, &status);
+  } else if (before != nullptr) {
+    TakeOver(*before, &status);
+  }
+  return status;
+}
+
+}  // namespace levada::controller

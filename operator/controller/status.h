@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "operator/controller/check.h"
+#include "operator/kube/conditions.h"
+#include "operator/kube/object.h"
+
+// What a Pipeline's status says: status.proto, by the API conventions. Pure: the facts in, the
+// status out; the times of transitions are taken over from the status before.
+//
+//   const Json status = StatusOf(facts, NowMicros());
+//   if (kube::WouldChange(live, {{"status", status}})) client.ApplyStatus(…);
+//
+//   Valid        the manifest reads, checks and compiles
+//   TopicsReady  every topic is as the plan wants it
+//   StagesReady  every stage has all its replicas, of the newest slice, ready
+//   Ready        all three, for the newest generation
+//   Degraded     something runs, but not all of it or not the newest manifest
+//
+// Threads: pure functions.
+namespace levada::controller {
+
+struct StageFacts {
+  std::string name;
+  std::string kind;
+  std::string slice_hash;
+  int replicas = 0;                  // wanted
+  std::vector<std::string> missing;  // Secrets and ConfigMaps without which no pod starts
+  kube::Json deployment;             // as the cluster has it; null where there is none yet
+  int64_t lag = -1;                  // -1: not known
+  double events_per_second = -1;
+  int64_t dead_letters = -1;
+  kube::Json autoscaling;  // status.stages[].autoscaling; null without autoscaling
+};
+
+struct Facts {
+  const kube::Json* pipeline = nullptr;  // the live object, with its status so far
+  const Checked* checked = nullptr;
+  // What went wrong when the wanted objects were written; empty if nothing did.
+  std::string write_error;
+  std::vector<StageFacts> stages;
+  kube::Json topics = kube::Json::array();  // rows
+  kube::Condition topics_ready;             // type, status, reason, message
+};
+
+// How one stage is, from its Deployment.
+struct StageState {
+  bool ready = false;
+  bool stuck = false;   // the rollout has stopped by itself
+  std::string message;  // empty where ready
+};
+StageState StateOf(const StageFacts& stage);
+
+kube::Json StatusOf(const Facts& facts, int64_t now_micros);
+
+}  // namespace levada::controller

@@ -1,0 +1,189 @@
+#include "operator/controller/status.h"
+
+#include <gtest/gtest.h>
+
+namespace levada::controller {
+namespace {
+
+using kube::Json;
+
+constexpr int64_t kNow = 1'700'000'000'000'000;
+constexpr int64_t kLater = kNow + 60'000'000;
+
+Json Pipeline(int64_t generation = 1) {
+  return {{"metadata", {{"name", "shop"}, {"namespace", "web"}, {"generation", generation}}}};
+}
+
+Json Deployment(int wanted, int updated, int ready, int all) {
+  return {{"metadata", {{"name", "shop-detect"}, {"generation", 2}}},
+          {"spec", {{"replicas", wanted}}},
+          {"status",
+           {{"observedGeneration", 2},
+            {"replicas", all},
+            {"updatedReplicas", updated},
+            {"readyReplicas", ready}}}};
+}
+
+StageFacts Stage(Json deployment, int replicas = 2) {
+  StageFacts stage;
+  stage.name = "detect";
+  stage.kind = "scoring";
+  stage.slice_hash = "abc";
+  stage.replicas = replicas;
+  stage.deployment = std::move(deployment);
+  return stage;
+}
+
+class StatusTest : public testing::Test {
+ protected:
+  StatusTest() {
+    checked_.valid = true;
+    facts_.checked = &checked_;
+    facts_.pipeline = &pipeline_;
+    facts_.topics = {{{"name", "in"}, {"ready", true}}};
+    facts_.topics_ready = {.status = "True", .reason = "AsPlanned", .message = "1 topic"};
+    facts_.stages = {Stage(Deployment(2, 2, 2, 2))};
+  }
+
+  Json Status(int64_t now = kNow) const { return StatusOf(facts_, now); }
+
+  static std::string Of(const Json& status, std::string_view type, const char* field = "status") {
+    const Json* condition = kube::FindCondition(status.at("conditions"), type);
+    return condition == nullptr ? "" : condition->at(field).get<std::string>();
+  }
+
+  Json pipeline_ = Pipeline();
+  Checked checked_;
+  Facts facts_;
+};
+
+TEST_F(StatusTest, ALastingPipelineRuns) {
+  facts_.stages[0].lag = 120;
+  facts_.stages[0].events_per_second = 50.5;
+  const Json status = Status();
+  EXPECT_EQ(status["phase"], "Running");
+  EXPECT_EQ(Of(status, "Valid"), "True");
+  EXPECT_EQ(Of(status, "TopicsReady"), "True");
+  EXPECT_EQ(Of(status, "StagesReady"), "True");
+  EXPECT_EQ(Of(status, "Ready"), "True");
+  EXPECT_EQ(Of(status, "Degraded"), "False");
+  EXPECT_EQ(status["stagesReady"], "1/1");
+  EXPECT_EQ(status["topicsReady"], "1/1");
+  EXPECT_EQ(status["lag"], 120);
+  EXPECT_EQ(status["eventsPerSecond"], 50);
+  EXPECT_EQ(status["observedGeneration"], 1);
+  EXPECT_EQ(status["appliedGeneration"], 1);
+}
+
+TEST_F(StatusTest, AStageThatRollsIsPendingAndSaysHowFarItIs) {
+  facts_.stages = {Stage(Deployment(2, 1, 2, 3))};
+  const Json status = Status();
+  EXPECT_EQ(status["phase"], "Pending");
+  EXPECT_EQ(Of(status, "StagesReady", "reason"), "RollingOut");
+  EXPECT_EQ(Of(status, "Ready", "message"), "stage detect: 1 of 2 replicas are new, 2 ready");
+}
+
+TEST_F(StatusTest, OldPodsThatAreStillThereAreNotReady) {
+  facts_.stages = {Stage(Deployment(2, 2, 2, 3))};
+  EXPECT_EQ(Status()["phase"], "Pending");
+}
+
+TEST_F(StatusTest, ADeploymentThatItsControllerHasNotSeenIsNotReady) {
+  Json deployment = Deployment(2, 2, 2, 2);
+  deployment["metadata"]["generation"] = 3;
+  facts_.stages = {Stage(deployment)};
+  EXPECT_EQ(Status()["phase"], "Pending");
+}
+
+TEST_F(StatusTest, AStageOfNoReplicasIsReady) {
+  facts_.stages = {Stage(Deployment(0, 0, 0, 0), 0)};
+  EXPECT_EQ(Status()["phase"], "Running");
+}
+
+TEST_F(StatusTest, ARolloutThatStoppedIsDegradedAndSaysWhereToLook) {
+  Json deployment = Deployment(2, 1, 2, 3);
+  deployment["status"]["conditions"] = {
+      {{"type", "Progressing"}, {"status", "False"}, {"reason", "ProgressDeadlineExceeded"}}};
+  facts_.stages = {Stage(deployment)};
+  const Json status = Status();
+  EXPECT_EQ(status["phase"], "Degraded");
+  EXPECT_EQ(Of(status, "Degraded", "reason"), "RolloutStuck");
+  EXPECT_NE(Of(status, "Degraded", "message").find("kubectl logs"), std::string::npos);
+}
+
+TEST_F(StatusTest, PodsThatAreRefusedAreToldInTheWordsOfTheServer) {
+  Json deployment = Deployment(2, 0, 0, 0);
+  deployment["status"]["conditions"] = {
+      {{"type", "ReplicaFailure"}, {"status", "True"}, {"message", "exceeded quota: q"}}};
+  facts_.stages = {Stage(deployment)};
+  EXPECT_EQ(Of(Status(), "StagesReady", "message"),
+            "stage detect: pods cannot be made: exceeded quota: q");
+}
+
+TEST_F(StatusTest, AnInvalidManifestThatNeverRanIsInvalid) {
+  checked_.valid = false;
+  checked_.problems = "spec.stages[0]: no topic `x`";
+  facts_.stages.clear();
+  const Json status = Status();
+  EXPECT_EQ(status["phase"], "Invalid");
+  EXPECT_EQ(Of(status, "Valid"), "False");
+  EXPECT_NE(Of(status, "Valid", "message").find("no topic `x`"), std::string::npos);
+  EXPECT_EQ(Of(status, "Degraded"), "False");
+  EXPECT_FALSE(status.contains("appliedGeneration"));
+}
+
+TEST_F(StatusTest, AnInvalidManifestOverOneThatRunsIsDegraded) {
+  pipeline_["status"] = Status();
+  pipeline_["metadata"]["generation"] = 2;
+  checked_.valid = false;
+  const Json status = Status(kLater);
+  EXPECT_EQ(status["phase"], "Degraded");
+  EXPECT_EQ(status["observedGeneration"], 2);
+  EXPECT_EQ(status["appliedGeneration"], 1);
+  EXPECT_EQ(Of(status, "Degraded", "reason"), "OldManifestRuns");
+}
+
+TEST_F(StatusTest, WhatCannotBeWrittenIsDegradedAndDoesNotCountAsApplied) {
+  pipeline_["metadata"]["generation"] = 2;
+  facts_.write_error = "Deployment shop-detect is there already";
+  const Json status = Status();
+  EXPECT_EQ(status["phase"], "Degraded");
+  EXPECT_EQ(Of(status, "StagesReady", "reason"), "WriteFailed");
+  EXPECT_FALSE(status.contains("appliedGeneration"));
+}
+
+TEST_F(StatusTest, TopicsThatAreNotReadyKeepThePipelineFromBeingReady) {
+  facts_.topics_ready = {.status = "False", .reason = "KafkaAway", .message = "b:9092 is silent"};
+  pipeline_["status"] = {{"appliedGeneration", 1}};
+  const Json status = Status();
+  EXPECT_EQ(Of(status, "Ready", "reason"), "KafkaAway");
+  EXPECT_EQ(Of(status, "StagesReady"), "True");
+  EXPECT_EQ(status["phase"], "Degraded");
+}
+
+TEST_F(StatusTest, ATransitionKeepsItsTimeWhileTheStatusStays) {
+  pipeline_["status"] = Status(kNow);
+  facts_.stages = {Stage(Deployment(2, 1, 1, 2))};
+  const Json status = Status(kLater);
+  EXPECT_EQ(Of(status, "Valid", "lastTransitionTime"), kube::ToTime(kNow));
+  EXPECT_EQ(Of(status, "Ready", "lastTransitionTime"), kube::ToTime(kLater));
+}
+
+TEST_F(StatusTest, TheSameFactsGiveTheSameStatus) {
+  pipeline_["status"] = Status(kNow);
+  EXPECT_EQ(Status(kLater), pipeline_["status"]);
+}
+
+TEST_F(StatusTest, APausedPipelineIsPaused) {
+  checked_.plan.pipeline.mutable_spec()->set_paused(true);
+  facts_.stages = {Stage(Deployment(0, 0, 0, 0), 0)};
+  EXPECT_EQ(Status()["phase"], "Paused");
+}
+
+TEST_F(StatusTest, OneThatIsBeingDeletedTerminates) {
+  pipeline_["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  EXPECT_EQ(Status()["phase"], "Terminating");
+}
+
+}  // namespace
+}  // namespace levada::controller

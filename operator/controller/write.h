@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "operator/controller/cluster.h"
+#include "operator/kube/client.h"
+
+// Brings the objects of one pipeline to what is wanted, with as few requests as there are
+// differences: none where nothing changes.
+//
+//   const Written written = Write(client, pipeline, wanted, cluster.OwnedBy(pipeline));
+//   if (!written.status.ok()) ...   // the rest was written all the same
+//
+// An object of a wanted name that somebody else controls is never touched: that is an error which
+// names its owner. Fields that somebody else changed by hand are put right.
+//
+// Threads: any; one call a pipeline at a time.
+namespace levada::controller {
+
+struct Written {
+  // The first thing that failed, with how many more; OK if all is as wanted.
+  absl::Status status;
+  std::vector<std::string> changes;  // for people: "deployment fraud-detect: spec.replicas: 2 -> 3"
+};
+
+Written Write(kube::Client& client, const kube::Json& pipeline, std::vector<kube::Json> wanted,
+              const std::vector<Owned>& owned);
+
+}  // namespace levada::controller
