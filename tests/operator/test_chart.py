@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -265,6 +266,27 @@ class TestObjects:
         kinds = sorted(each["kind"] for each in yaml.safe_load_all(plain))
         chart = [each["kind"] for each in render() if each["kind"] != "Pod"]
         assert kinds == sorted([*chart, "Namespace"])
+
+
+class TestGuide:
+    """docs/guide/kubernetes.md says what is so."""
+
+    TEXT = (ROOT / "docs" / "guide" / "kubernetes.md").read_text()
+
+    def test_its_pipeline_is_taken(self, api):
+        [manifest] = [block for block in re.findall(r"```yaml\n(.*?)```", self.TEXT, re.DOTALL) if "kind:" in block]
+        api.kubectl("create", "namespace", yaml.safe_load(manifest)["metadata"]["namespace"])
+        api.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+
+    def test_its_table_has_every_condition_and_reason(self):
+        table = self.TEXT.split("## Conditions")[1].split("##")[0]
+        code = "".join((ROOT / "operator" / file).read_text()
+                       for file in ("controller/status.cc", "topics/decide.cc", "controller/kafka_state.h"))
+        reasons = set(re.findall(r'\breason = [^;,]*?"([A-Z]\w+)"', code)) | set(re.findall(r'\? "([A-Z]\w+)"', code))
+        assert {"AllReady", "Stuck", "OldManifestRuns", "Pending", "Creating"} <= reasons
+        assert {reason for reason in reasons if reason not in table} == set()
+        for condition in re.findall(r'\.type = "(\w+)"', code):
+            assert f"| `{condition}` |" in table
 
 
 PIPELINE = """
