@@ -27,8 +27,7 @@ bool MayOverlap(const v1::Stage& stage) {
 }
 
 Json Strategy(const v1::Stage& stage) {
-  // `rollingUpdate` is null so that a server-side apply takes it away when the strategy changes.
-  if (!MayOverlap(stage)) return {{"type", "Recreate"}, {"rollingUpdate", nullptr}};
+  if (!MayOverlap(stage)) return {{"type", "Recreate"}};
   return {{"type", "RollingUpdate"},
           {"rollingUpdate", {{"maxSurge", "25%"}, {"maxUnavailable", 0}}}};
 }
