@@ -113,7 +113,7 @@ MAKES = {"get", "list", "watch", "create", "patch"}
 NEEDS = {
     ("levada.dev", "pipelines"): {"list", "watch", "patch"},
     ("levada.dev", "pipelines/status"): {"patch"},
-    ("", "secrets"): {"list", "watch"},
+    ("", "secrets"): {"get", "list", "watch"},
     ("", "configmaps"): MAKES | {"delete"},
     ("", "services"): MAKES | {"delete"},
     ("", "serviceaccounts"): MAKES,
@@ -159,7 +159,7 @@ class TestRights:
         assert not any(allows(verb, "levada-operator", "default") for verb in VERBS)
 
     @pytest.mark.parametrize("verb, group, resource", [
-        ("get", "", "secrets"), ("create", "", "secrets"), ("create", "", "pods/exec"), ("create", "", "pods"),
+        ("create", "", "secrets"), ("create", "", "pods/exec"), ("create", "", "pods"),
         ("delete", "", "persistentvolumeclaims"), ("create", "", "serviceaccounts/token"),
         ("escalate", "rbac.authorization.k8s.io", "clusterroles"),
         ("bind", "rbac.authorization.k8s.io", "clusterroles"),
@@ -281,9 +281,10 @@ class TestGuide:
     def test_its_table_has_every_condition_and_reason(self):
         table = self.TEXT.split("## Conditions")[1].split("##")[0]
         code = "".join((ROOT / "operator" / file).read_text()
-                       for file in ("controller/status.cc", "topics/decide.cc", "controller/kafka_state.h"))
+                       for file in ("controller/status.cc", "controller/kafka_state.h", "topics/decide.cc",
+                                    "topics/kafka_state.cc", "topics/cluster.cc"))
         reasons = set(re.findall(r'\breason = [^;,]*?"([A-Z]\w+)"', code)) | set(re.findall(r'\? "([A-Z]\w+)"', code))
-        assert {"AllReady", "Stuck", "OldManifestRuns", "Pending", "Creating"} <= reasons
+        assert {"AllReady", "Stuck", "OldManifestRuns", "Pending", "Creating", "KafkaUnavailable"} <= reasons
         assert {reason for reason in reasons if reason not in table} == set()
         for condition in re.findall(r'\.type = "(\w+)"', code):
             assert f"| `{condition}` |" in table
