@@ -136,7 +136,7 @@ load() {
 
 launch() {
   check
-  trap '[[ $? == 0 ]] || remove_all' EXIT # also when it is interrupted
+  trap remove_all EXIT # whatever ends it half-way, be it Ctrl-C
   write_config
   make_network
   within=("${in_node[@]}")
@@ -155,6 +155,7 @@ launch() {
   until_true 120 "node ready" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
   until_true 60 "service account for pods" kubectl get serviceaccount default
   until_true 120 "DNS" kubectl -n kube-system rollout status deployment/coredns --timeout=1s
+  trap - EXIT
 }
 
 ready() { kubectl get --raw /readyz >/dev/null 2>&1; }
@@ -224,6 +225,7 @@ remove_traces() {
 # remove_all: in whatever state it is, in an order in which nothing is made anew. Logs stay.
 remove_all() {
   trap - EXIT
+  trap '' INT # a second Ctrl-C must not leave half of it
   signal CONT
   end kubelet proxy
   remove_containers
