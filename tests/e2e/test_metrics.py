@@ -61,7 +61,7 @@ def test_metrics_are_those_of_the_documentation(pipeline):
     assert pipeline.post(b"{broken").status_code == 400
     books.wait_for(pipeline, {event["event_id"] for event in sent}, events.blocked_ids(sent))
     parts = documented()
-    assert set(parts) == {EVERY, "ingest", "indexing", "archiving", "notify"} and len(parts[EVERY]) >= 10
+    assert set(parts) == {EVERY, "ingest", "scoring", "indexing", "archiving", "notify"} and len(parts[EVERY]) >= 10
     seen = collections.defaultdict(set)
     for stage, service in SERVICE_OF.items():
         scrape = Scrape(pipeline, stage)
@@ -83,6 +83,9 @@ def test_metrics_are_those_of_the_documentation(pipeline):
     assert scrapes["gateway"].sum("levada_ingest_events_total", result="not_json") == 1
     assert scrapes["feed"].sum("levada_records_out_total") == 300
     assert scrapes["detect"].sum("levada_records_in_total") == 1000
+    assert scrapes["detect"].sum("levada_scoring_decisions_total", **{"as": "outcome"}) == 1000
+    assert scrapes["detect"].sum("levada_scoring_decisions_total", outcome="block") == 10
+    assert scrapes["detect"].sum("levada_scoring_prediction_count", **{"as": "score"}) == 1000
     assert scrapes["search"].sum("levada_indexing_documents_total", result="written") == 1000
     assert scrapes["lake"].sum("levada_archiving_rows_total") == 1000
     assert scrapes["alert"].sum("levada_notify_events_total") == 10

@@ -3,6 +3,7 @@
 
 #include "core/base/strings.h"
 #include "core/pipeline/schema.h"
+#include "services/scoring/probe.h"
 #include "services/scoring/steps/steps.h"
 #include "services/scoring/xgboost.h"
 
@@ -20,12 +21,13 @@ class ModelStep : public Step {
   };
 
   ModelStep(std::unique_ptr<XgboostModel> model, std::vector<Input> inputs, double scale,
-            int score_slot, int version_slot)
+            int score_slot, int version_slot, ModelProbe probe)
       : model_(std::move(model)),
         inputs_(std::move(inputs)),
         scale_(scale),
         score_slot_(score_slot),
-        version_slot_(version_slot) {}
+        version_slot_(version_slot),
+        probe_(probe) {}
 
   std::string_view kind() const override { return "model"; }
   bool barrier() const override { return true; }
@@ -42,8 +44,9 @@ class ModelStep : public Step {
   absl::Status Run(size_t rows) override { return model_->Predict(matrix_.data(), rows, &scores_); }
 
   void Finish(Event& event) override {
-    event.activation.Set(score_slot_,
-                         expr::Value::Double(static_cast<double>(scores_[event.row]) * scale_));
+    const auto prediction = static_cast<double>(scores_[event.row]);
+    probe_.Predicted(prediction);
+    event.activation.Set(score_slot_, expr::Value::Double(prediction * scale_));
     event.activation.Set(version_slot_, expr::Value::String(model_->version()));
   }
 
@@ -87,6 +90,7 @@ class ModelStep : public Step {
   const double scale_;
   const int score_slot_;
   const int version_slot_;
+  ModelProbe probe_;
   std::vector<float> matrix_;  // rows × inputs
   std::vector<float> scores_;
   std::string error_;
@@ -107,8 +111,9 @@ absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context) {
   if (!model.ok()) return model.status();
   const int score = context.env.DeclareSlot(config.as(), pipeline::ModelScoreType());
   const int version = context.env.DeclareSlot(config.version_as(), pipeline::ModelVersionType());
-  return std::make_unique<ModelStep>(*std::move(model), std::move(inputs), config.scale(), score,
-                                     version);
+  return std::make_unique<ModelStep>(
+      *std::move(model), std::move(inputs), config.scale(), score, version,
+      ModelProbe(context.stage.registry, context.stage.Labels(), config.as()));
 }
 
 }  // namespace levada::scoring

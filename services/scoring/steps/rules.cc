@@ -1,5 +1,6 @@
 #include "core/base/strings.h"
 #include "core/pipeline/schema.h"
+#include "services/scoring/probe.h"
 #include "services/scoring/steps/steps.h"
 
 namespace levada::scoring {
@@ -16,8 +17,12 @@ class Rules : public Step {
     expr::Value text;   // the name
   };
 
-  Rules(std::vector<Rule> rules, bool all, int outcome_slot, int names_slot)
-      : rules_(std::move(rules)), all_(all), outcome_slot_(outcome_slot), names_slot_(names_slot) {
+  Rules(std::vector<Rule> rules, bool all, int outcome_slot, int names_slot, RulesProbe probe)
+      : rules_(std::move(rules)),
+        all_(all),
+        outcome_slot_(outcome_slot),
+        names_slot_(names_slot),
+        probe_(std::move(probe)) {
     for (Rule& rule : rules_) {
       rule.text = expr::Value::String(rule.name);
       rule.alone = expr::Value::List(&rule.text, 1);
@@ -40,10 +45,12 @@ class Rules : public Step {
       names[matched++] = rule.text;
     }
     if (first == nullptr) {
+      probe_.Undecided();
       event.activation.Set(outcome_slot_, expr::Value::Null());
       event.activation.Set(names_slot_, expr::Value::List(nullptr, 0));
       return Verdict::kKeep;
     }
+    probe_.Decided(first - rules_.data());
     event.activation.Set(outcome_slot_, expr::Value::String(first->outcome));
     event.activation.Set(names_slot_, all_ ? expr::Value::List(names, matched) : first->alone);
     return Verdict::kKeep;
@@ -61,6 +68,7 @@ class Rules : public Step {
   const bool all_;
   const int outcome_slot_;
   const int names_slot_;
+  RulesProbe probe_;
   std::string error_;
 };
 
@@ -78,8 +86,9 @@ absl::StatusOr<std::unique_ptr<Step>> MakeRules(const StepContext& context) {
   }
   const int outcome = context.env.DeclareSlot(config.as(), pipeline::RulesOutcomeType());
   const int names = context.env.DeclareSlot(config.rules_as(), pipeline::RulesNamesType());
-  return std::make_unique<Rules>(std::move(rules), config.mode() == v1::RULES_MODE_ALL_MATCHED,
-                                 outcome, names);
+  return std::make_unique<Rules>(
+      std::move(rules), config.mode() == v1::RULES_MODE_ALL_MATCHED, outcome, names,
+      RulesProbe(context.stage.registry, context.stage.Labels(), config));
 }
 
 }  // namespace levada::scoring

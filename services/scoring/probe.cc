@@ -1,0 +1,44 @@
+#include "services/scoring/probe.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+namespace levada::scoring {
+namespace {
+
+// Denser at the ends, where probabilities are and decisions are made.
+const prometheus::Histogram::BucketBoundaries kPredictions = {0.01, 0.05, 0.1, 0.2, 0.3,  0.4,  0.5,
+                                                              0.6,  0.7,  0.8, 0.9, 0.95, 0.99, 1};
+
+}  // namespace
+
+RulesProbe::RulesProbe(prometheus::Registry& registry,
+                       const std::map<std::string, std::string>& labels, const v1::Rules& rules) {
+  auto& family = prometheus::BuildCounter()
+                     .Name("levada_scoring_decisions_total")
+                     .Help("Events by the rule that decided and its outcome")
+                     .Labels(labels)
+                     .Register(registry);
+  const auto add = [&](const std::string& rule, const std::string& outcome) {
+    decided_.push_back(&family.Add({{"as", rules.as()}, {"rule", rule}, {"outcome", outcome}}));
+  };
+  for (const v1::Rule& rule : rules.rules()) add(rule.name(), rule.outcome());
+  add("none", "none");
+}
+
+void RulesProbe::Decided(size_t rule) { decided_[rule]->Increment(); }
+void RulesProbe::Undecided() { decided_.back()->Increment(); }
+
+ModelProbe::ModelProbe(prometheus::Registry& registry,
+                       const std::map<std::string, std::string>& labels, const std::string& as)
+    : predictions_(prometheus::BuildHistogram()
+                       .Name("levada_scoring_prediction")
+                       .Help("Predictions of a model, before they are scaled")
+                       .Labels(labels)
+                       .Register(registry)
+                       .Add({{"as", as}}, kPredictions)) {}
+
+void ModelProbe::Predicted(double prediction) { predictions_.Observe(prediction); }
+
+}  // namespace levada::scoring
