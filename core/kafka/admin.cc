@@ -3,20 +3,20 @@
 #include <librdkafka/rdkafka.h>
 
 #include <functional>
+#include <set>
 
 #include "core/base/strings.h"
 
 namespace levada::kafka {
 namespace {
 
-constexpr int kTimeoutMs = 30'000;
-
 template <typename T>
 using Handle = std::unique_ptr<T, void (*)(T*)>;
 
 class AdminImpl : public Admin {
  public:
-  explicit AdminImpl(const ClientConfig& config) : config_(config) {}
+  AdminImpl(const ClientConfig& config, std::chrono::milliseconds timeout)
+      : config_(config), timeout_ms_(static_cast<int>(timeout.count())) {}
   ~AdminImpl() override {
     if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
     if (client_ != nullptr) rd_kafka_destroy(client_);
@@ -50,13 +50,15 @@ class AdminImpl : public Admin {
   absl::StatusOr<std::map<std::string, TopicState>> Describe(
       const std::vector<std::string>& names) override {
     const rd_kafka_metadata_t* metadata = nullptr;
-    const rd_kafka_resp_err_t error = rd_kafka_metadata(client_, 1, nullptr, &metadata, kTimeoutMs);
+    const rd_kafka_resp_err_t error =
+        rd_kafka_metadata(client_, 1, nullptr, &metadata, timeout_ms_);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "listing topics");
+    const std::set<std::string> wanted(names.begin(), names.end());
     std::map<std::string, TopicState> topics;
     for (int i = 0; i < metadata->topic_cnt; ++i) {
       const rd_kafka_metadata_topic& topic = metadata->topics[i];
       if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-      if (std::find(names.begin(), names.end(), topic.topic) == names.end()) continue;
+      if (!wanted.contains(topic.topic)) continue;
       TopicState& state = topics[topic.topic];
       state.name = topic.topic;
       state.partitions = topic.partition_cnt;
@@ -119,14 +121,15 @@ class AdminImpl : public Admin {
     return status;
   }
 
-  absl::Status SetConfig(const std::string& topic,
-                         const std::map<std::string, std::string>& config) override {
+  absl::Status SetConfig(const std::string& topic, const std::map<std::string, std::string>& config,
+                         const std::vector<std::string>& resets) override {
     // AlterConfigs replaces the whole list: what is set there goes along.
     std::map<std::string, TopicState> states;
     states[topic].name = topic;
     if (absl::Status status = ReadConfigs(&states); !status.ok()) return status;
     std::map<std::string, std::string> merged = states[topic].config;
     for (const auto& [name, value] : config) merged[name] = value;
+    for (const std::string& name : resets) merged.erase(name);
     rd_kafka_ConfigResource_t* resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
     for (const auto& [name, value] : merged) {
@@ -179,7 +182,7 @@ class AdminImpl : public Admin {
     std::vector<Watermarks> marks(*partitions);
     for (int i = 0; i < *partitions; ++i) {
       const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-          client_, topic.c_str(), i, &marks[i].low, &marks[i].high, kTimeoutMs);
+          client_, topic.c_str(), i, &marks[i].low, &marks[i].high, timeout_ms_);
       if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return ToStatus(error, base::StrCat("reading the ends of ", topic));
       }
@@ -205,7 +208,7 @@ class AdminImpl : public Admin {
     for (int i = 0; i < *partitions; ++i) {
       rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), i);
     }
-    const rd_kafka_resp_err_t error = rd_kafka_committed(member.get(), list.get(), kTimeoutMs);
+    const rd_kafka_resp_err_t error = rd_kafka_committed(member.get(), list.get(), timeout_ms_);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading offsets of " + group);
     std::vector<int64_t> offsets;
     for (int i = 0; i < *partitions; ++i) {
@@ -236,9 +239,9 @@ class AdminImpl : public Admin {
     Handle<rd_kafka_AdminOptions_t> options(rd_kafka_AdminOptions_new(client_, operation),
                                             rd_kafka_AdminOptions_destroy);
     char reason[256];
-    rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, reason, sizeof reason);
+    rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms_, reason, sizeof reason);
     send(options.get());
-    Handle<rd_kafka_event_t> event(rd_kafka_queue_poll(queue_, kTimeoutMs + 5000),
+    Handle<rd_kafka_event_t> event(rd_kafka_queue_poll(queue_, timeout_ms_ + 5000),
                                    rd_kafka_event_destroy);
     if (event == nullptr) return absl::UnavailableError("Kafka did not answer in time");
     if (const rd_kafka_resp_err_t error = rd_kafka_event_error(event.get())) {
@@ -294,7 +297,7 @@ class AdminImpl : public Admin {
     Handle<rd_kafka_topic_t> handle(rd_kafka_topic_new(client_, topic.c_str(), nullptr),
                                     rd_kafka_topic_destroy);
     const rd_kafka_metadata_t* metadata = nullptr;
-    rd_kafka_resp_err_t error = rd_kafka_metadata(client_, 0, handle.get(), &metadata, kTimeoutMs);
+    rd_kafka_resp_err_t error = rd_kafka_metadata(client_, 0, handle.get(), &metadata, timeout_ms_);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "looking up " + topic);
     const int count = metadata->topics[0].partition_cnt;
     error = metadata->topics[0].err;
@@ -304,14 +307,16 @@ class AdminImpl : public Admin {
   }
 
   const ClientConfig config_;
+  const int timeout_ms_;
   rd_kafka_t* client_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Admin>> Admin::Create(const ClientConfig& config) {
-  auto admin = std::make_unique<AdminImpl>(config);
+absl::StatusOr<std::unique_ptr<Admin>> Admin::Create(const ClientConfig& config,
+                                                     std::chrono::milliseconds timeout) {
+  auto admin = std::make_unique<AdminImpl>(config, timeout);
   if (absl::Status status = admin->Open(); !status.ok()) return status;
   return admin;
 }

@@ -36,7 +36,9 @@ struct Watermarks {
 
 class Admin {
  public:
-  static absl::StatusOr<std::unique_ptr<Admin>> Create(const ClientConfig& config);
+  // Each request to Kafka ends within about `timeout`, whatever Kafka does.
+  static absl::StatusOr<std::unique_ptr<Admin>> Create(
+      const ClientConfig& config, std::chrono::milliseconds timeout = std::chrono::seconds(30));
   virtual ~Admin() = default;
 
   // Waits until a broker answers. kUnavailable after `timeout`.
@@ -47,9 +49,11 @@ class Admin {
   // kAlreadyExists is no error.
   virtual absl::Status Create(const std::vector<NewTopic>& topics) = 0;
   virtual absl::Status Grow(const std::string& topic, int partitions) = 0;
-  // Sets these and keeps all other settings of the topic.
+  // Sets these, gives those in `resets` the cluster's default again, and keeps all other settings
+  // of the topic. Read, merge, write: what somebody else sets in between is lost.
   virtual absl::Status SetConfig(const std::string& topic,
-                                 const std::map<std::string, std::string>& config) = 0;
+                                 const std::map<std::string, std::string>& config,
+                                 const std::vector<std::string>& resets = {}) = 0;
   virtual absl::Status Delete(const std::vector<std::string>& topics) = 0;
   virtual absl::StatusOr<std::vector<Watermarks>> QueryWatermarks(const std::string& topic) = 0;
   // Committed offsets of a group on a topic, a partition an entry, -1 where there is none.

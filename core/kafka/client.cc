@@ -32,6 +32,23 @@ std::string Mechanism(v1::SaslMechanism sasl) {
   }
 }
 
+const v1::KafkaConnection* KafkaOf(const v1::Pipeline& pipeline) {
+  const auto& connections = pipeline.spec().connections();
+  const auto found = connections.find("kafka");
+  return found == connections.end() || !found->second.has_kafka() ? nullptr
+                                                                  : &found->second.kafka();
+}
+
+bool UsesTls(const v1::KafkaConnection& kafka) {
+  return kafka.has_tls() && (!kafka.tls().has_enabled() || kafka.tls().enabled());
+}
+
+// Empty: the system's certificates are trusted, or there is no TLS.
+std::string CaFile(const v1::Pipeline& pipeline) {
+  const v1::KafkaConnection* kafka = KafkaOf(pipeline);
+  return kafka != nullptr && UsesTls(*kafka) ? kafka->tls().ca_file() : "";
+}
+
 absl::Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   char reason[256];
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason, sizeof reason) !=
@@ -47,24 +64,38 @@ absl::Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::stri
 absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
                                        std::string_view fallback_brokers,
                                        const base::Secrets& secrets, std::string_view files_dir) {
+  absl::StatusOr<ClientConfig> config = ConfigFor(
+      pipeline, fallback_brokers,
+      [&](const std::string& name, const std::string& key) { return secrets.Get(name, key); },
+      nullptr);
+  const std::string file = CaFile(pipeline);
+  if (config.ok() && !file.empty()) {
+    config->properties["ssl.ca.location"] =
+        file.front() == '/' ? file : base::StrCat(files_dir, "/", file);
+  }
+  return config;
+}
+
+absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
+                                       std::string_view fallback_brokers, const SecretValue& secret,
+                                       const FileText& ca_file) {
   ClientConfig config;
-  const auto& connections = pipeline.spec().connections();
-  const auto found = connections.find("kafka");
-  if (found == connections.end() || !found->second.has_kafka()) {
+  const v1::KafkaConnection* connection = KafkaOf(pipeline);
+  if (connection == nullptr) {
     if (!fallback_brokers.empty()) config.brokers = std::string(fallback_brokers);
     return config;
   }
-  const v1::KafkaConnection& kafka = found->second.kafka();
+  const v1::KafkaConnection& kafka = *connection;
   config.brokers = kafka.brokers();
-  const bool tls = kafka.has_tls() && (!kafka.tls().has_enabled() || kafka.tls().enabled());
+  const bool tls = UsesTls(kafka);
   const bool sasl = !kafka.secret_ref().empty();
   if (tls || sasl) {
     config.properties["security.protocol"] = tls ? (sasl ? "sasl_ssl" : "ssl") : "sasl_plaintext";
   }
-  if (tls && !kafka.tls().ca_file().empty()) {
-    const std::string& file = kafka.tls().ca_file();
-    config.properties["ssl.ca.location"] =
-        file.front() == '/' ? file : base::StrCat(files_dir, "/", file);
+  if (const std::string file = CaFile(pipeline); !file.empty() && ca_file) {
+    absl::StatusOr<std::string> text = ca_file(file);
+    if (!text.ok()) return text.status();
+    config.properties["ssl.ca.pem"] = *std::move(text);
   }
   if (sasl && !tls && Mechanism(kafka.sasl()) == "PLAIN") {
     return absl::InvalidArgumentError(
@@ -72,9 +103,9 @@ absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
         "another `sasl`");
   }
   if (sasl) {
-    absl::StatusOr<std::string> user = secrets.Get(kafka.secret_ref(), "username");
+    absl::StatusOr<std::string> user = secret(kafka.secret_ref(), "username");
     if (!user.ok()) return user.status();
-    absl::StatusOr<std::string> password = secrets.Get(kafka.secret_ref(), "password");
+    absl::StatusOr<std::string> password = secret(kafka.secret_ref(), "password");
     if (!password.ok()) return password.status();
     config.properties["sasl.mechanisms"] = Mechanism(kafka.sasl());
     config.properties["sasl.username"] = *user;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -41,6 +42,14 @@ struct ClientConfig {
 absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
                                        std::string_view fallback_brokers,
                                        const base::Secrets& secrets, std::string_view files_dir);
+
+// The same with the values of secrets and the text of CA files (PEM) from elsewhere.
+using SecretValue =
+    std::function<absl::StatusOr<std::string>(const std::string& secret, const std::string& key)>;
+using FileText = std::function<absl::StatusOr<std::string>(const std::string& file)>;
+absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
+                                       std::string_view fallback_brokers, const SecretValue& secret,
+                                       const FileText& ca_file);
 
 // A librdkafka configuration with `config` and the settings that every client has (logging into
 // our log). The caller owns it.

@@ -1,0 +1,328 @@
+#include "operator/topics/cluster.h"
+
+#include <algorithm>
+
+#include "core/base/backoff.h"
+#include "core/base/log.h"
+#include "core/base/strings.h"
+
+namespace levada::topics {
+namespace {
+
+using controller::PipelineInKafka;
+using kube::Json;
+using std::chrono::milliseconds;
+
+std::string_view RoleText(pipeline::PlannedTopic::Role role) {
+  using Role = pipeline::PlannedTopic::Role;
+  switch (role) {
+    case Role::kDeadLetters:
+      return "DeadLetters";
+    case Role::kSent:
+      return "Sent";
+    case Role::kPositions:
+      return "Positions";
+    case Role::kDeclared:
+      break;
+  }
+  return "Declared";
+}
+
+std::vector<autoscale::PartitionLoad> AsPartitions(const Load& load) {
+  std::vector<autoscale::PartitionLoad> partitions;
+  for (size_t i = 0; i < load.end.size(); ++i) partitions.push_back({load.end[i], load.lag[i]});
+  return partitions;
+}
+
+bool Scales(const pipeline::Plan& plan) {
+  return std::any_of(plan.pipeline.spec().stages().begin(), plan.pipeline.spec().stages().end(),
+                     [](const v1::Stage& stage) { return stage.has_autoscaling(); });
+}
+
+bool Same(const controller::StageLoad& a, const controller::StageLoad& b) {
+  const auto equal = [](const autoscale::PartitionLoad& x, const autoscale::PartitionLoad& y) {
+    return x.end == y.end && x.lag == y.lag;
+  };
+  return a.events_per_second == b.events_per_second &&
+         std::equal(a.partitions.begin(), a.partitions.end(), b.partitions.begin(),
+                    b.partitions.end(), equal);
+}
+
+// A change that fails says so at its topic; the others are made. False: one has failed.
+bool Apply(Decision* decision, kafka::Admin* admin) {
+  bool all = true;
+  std::vector<kafka::TopicChange> creates;
+  for (const kafka::TopicChange& change : decision->changes) {
+    if (change.kind == kafka::TopicChange::Kind::kCreate) creates.push_back(change);
+  }
+  const auto fail = [&](const std::string& topic, const absl::Status& status) {
+    for (Row& row : decision->rows) {
+      if (row.name != topic) continue;
+      row.ready = false;
+      row.message = std::string(status.message());
+    }
+    all = false;
+  };
+  if (!creates.empty() && !kafka::Apply(creates, admin).ok()) {
+    // Which of them failed is found one by one.
+    for (const kafka::TopicChange& create : creates) {
+      const absl::Status status = kafka::Apply({create}, admin);
+      if (!status.ok()) fail(create.topic.name, status);
+    }
+  }
+  for (const kafka::TopicChange& change : decision->changes) {
+    if (change.kind == kafka::TopicChange::Kind::kCreate) continue;
+    const absl::Status status = kafka::Apply({change}, admin);
+    if (!status.ok()) fail(change.topic.name, status);
+  }
+  for (const kafka::TopicChange& change : decision->changes) {
+    base::LogInfo("topic changed", {{"topic", change.topic.name}, {"change", change.text}});
+  }
+  Conclude(decision);
+  return all;
+}
+
+}  // namespace
+
+Json RowsJson(const std::vector<Row>& rows) {
+  Json json = Json::array();
+  for (const Row& row : rows) {
+    Json one = {{"name", row.name},
+                {"role", RoleText(row.role)},
+                {"partitions", row.partitions},
+                {"ready", row.ready},
+                {"managed", row.managed}};
+    if (!row.message.empty()) one["message"] = row.message;
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
+Cluster::Cluster(kafka::ClientConfig config, Timing timing, Registry& registry, OnChange on_change)
+    : config_(std::move(config)),
+      timing_(timing),
+      registry_(registry),
+      on_change_(std::move(on_change)),
+      lag_(config_, timing.call_timeout),
+      thread_([this] { Run(); }) {}
+
+Cluster::~Cluster() {
+  StopSoon();
+  thread_.join();
+}
+
+void Cluster::StopSoon() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  woken_.notify_all();
+}
+
+void Cluster::Wake() {
+  const std::lock_guard lock(mutex_);
+  work_ = true;
+  woken_.notify_all();
+}
+
+bool Cluster::WaitForWork(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  woken_.wait_until(lock, until, [&] { return work_ || stopped_; });
+  work_ = false;
+  return !stopped_;
+}
+
+void Cluster::Run() {
+  base::Backoff backoff(milliseconds(1000), timing_.retry_longest);
+  Clock::time_point next_lag = Clock::now();
+  while (WaitForWork(next_lag)) {
+    absl::Status status = Work();
+    if (status.ok() && Clock::now() >= next_lag) {
+      next_lag = Clock::now() + timing_.lag_every;
+      status = ReadLag();
+    }
+    if (status.ok()) {
+      backoff.Reset();
+      continue;
+    }
+    const milliseconds wait = backoff.Next();
+    Failed(status);
+    next_lag = Clock::now() + wait;
+    std::unique_lock lock(mutex_);
+    woken_.wait_until(lock, next_lag, [&] { return stopped_; });
+    work_ = true;
+  }
+}
+
+absl::Status Cluster::Connect() {
+  if (admin_ != nullptr) return absl::OkStatus();
+  auto admin = kafka::Admin::Create(config_, timing_.call_timeout);
+  if (!admin.ok()) return admin.status();
+  admin_ = *std::move(admin);
+  return absl::OkStatus();
+}
+
+std::vector<Tracked> Cluster::Mine(const std::function<bool(const Tracked&)>& which) {
+  std::vector<Tracked> mine;
+  const std::lock_guard lock(registry_.mutex);
+  for (const auto& [key, tracked] : registry_.pipelines) {
+    if (tracked.cluster == this && which(tracked)) mine.push_back(tracked);
+  }
+  return mine;
+}
+
+// False: it has changed, or has gone elsewhere, meanwhile.
+bool Cluster::Publish(const Tracked& pipeline, const std::function<void(Tracked&)>& change) {
+  const std::lock_guard lock(registry_.mutex);
+  const auto found = registry_.pipelines.find(pipeline.key);
+  if (found == registry_.pipelines.end() || found->second.cluster != this) return false;
+  change(found->second);
+  return true;
+}
+
+absl::Status Cluster::Work() {
+  const auto now = Clock::now();
+  const std::vector<Tracked> dirty = Mine([&](const Tracked& tracked) {
+    return !tracked.deleting && (tracked.dirty || now - tracked.checked_at > timing_.check_every);
+  });
+  const std::vector<Tracked> ending =
+      Mine([](const Tracked& tracked) { return tracked.deleting && !tracked.deleted; });
+  if (dirty.empty() && ending.empty()) return absl::OkStatus();
+  if (absl::Status status = Connect(); !status.ok()) return status;
+  if (!dirty.empty()) {
+    if (absl::Status status = Look(dirty); !status.ok()) return status;
+  }
+  for (const Tracked& pipeline : ending) DeleteOne(pipeline);
+  return absl::OkStatus();
+}
+
+absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
+  std::set<std::string> names;
+  for (const Tracked& pipeline : dirty) {
+    for (const pipeline::PlannedTopic& topic : pipeline.plan.topics) names.insert(topic.name);
+    names.insert(pipeline.managed.begin(), pipeline.managed.end());
+  }
+  const auto live = admin_->Describe({names.begin(), names.end()});
+  if (!live.ok()) return live.status();
+  for (const Tracked& pipeline : dirty) Carry(pipeline, *live);
+  return absl::OkStatus();
+}
+
+void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live) {
+  const Input input{.plan = pipeline.plan,
+                    .managed = pipeline.managed,
+                    .owners = OwnersBeside(pipeline),
+                    .accepted = pipeline.accepted};
+  Decision decision = Decide(input, live);
+  const bool done = decision.claims || Apply(&decision, admin_.get());
+  const bool published = Publish(pipeline, [&](Tracked& tracked) {
+    // What has failed is tried again with the next reading of the lag.
+    if (tracked.fingerprint == pipeline.fingerprint) tracked.dirty = !done;
+    tracked.checked_at = Clock::now();
+    tracked.claimed.clear();
+    for (const Row& row : decision.rows) {
+      if (row.managed) tracked.claimed.insert(row.name);
+    }
+    tracked.known.rows = RowsJson(decision.rows);
+    tracked.known.ready.status = decision.ready ? "True" : "False";
+    tracked.known.ready.reason = decision.reason;
+    tracked.known.ready.message = decision.message;
+  });
+  if (published) on_change_(pipeline.key);
+}
+
+// Of a topic that several manage, the first by name: always the same one.
+std::map<std::string, Owner> Cluster::OwnersBeside(const Tracked& pipeline) {
+  std::map<std::string, Owner> owners;
+  const std::lock_guard lock(registry_.mutex);
+  for (const auto& [key, other] : registry_.pipelines) {
+    if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
+    for (const std::set<std::string>* topics : {&other.managed, &other.claimed}) {
+      for (const std::string& topic : *topics) {
+        if (pipeline.managed.contains(topic) && pipeline.key < key) continue;
+        owners.try_emplace(topic, Owner{key.ToText()});
+      }
+    }
+  }
+  return owners;
+}
+
+absl::Status Cluster::ReadLag() {
+  const std::vector<Tracked> mine = Mine([](const Tracked& tracked) { return !tracked.deleting; });
+  if (mine.empty()) {
+    lag_.Close();
+    admin_.reset();
+    return absl::OkStatus();
+  }
+  std::set<Watched> groups;
+  for (const Tracked& pipeline : mine) {
+    for (const pipeline::PlannedStage& stage : pipeline.plan.stages) {
+      if (!stage.input.empty()) groups.insert({stage.consumer_group, stage.input});
+    }
+  }
+  if (absl::Status status = lag_.Read(groups); !status.ok()) return status;
+  for (const Tracked& pipeline : mine) {
+    bool changed = Scales(pipeline.plan);  // its decisions also depend on the time
+    Publish(pipeline, [&](Tracked& tracked) {
+      for (const pipeline::PlannedStage& stage : pipeline.plan.stages) {
+        const Load* load = lag_.Of(stage.consumer_group);
+        if (load == nullptr) continue;
+        controller::StageLoad now{AsPartitions(*load), load->events_per_second};
+        controller::StageLoad& before = tracked.known.stages[stage.name];
+        changed = changed || !Same(before, now);
+        before = std::move(now);
+      }
+    });
+    if (changed) on_change_(pipeline.key);
+  }
+  return absl::OkStatus();
+}
+
+void Cluster::DeleteOne(const Tracked& pipeline) {
+  std::set<std::string> declared;
+  {
+    const std::lock_guard lock(registry_.mutex);
+    for (const auto& [key, other] : registry_.pipelines) {
+      if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
+      for (const pipeline::PlannedTopic& topic : other.plan.topics) declared.insert(topic.name);
+    }
+  }
+  const std::vector<std::string> topics = ToDelete(pipeline.managed, declared);
+  absl::Status status;
+  for (const std::string& topic : topics) {
+    const absl::Status one = admin_->Delete({topic});
+    if (!one.ok() && !absl::IsNotFound(one)) status.Update(one);
+  }
+  auto groups = kafka::Groups::Create(config_, timing_.call_timeout);
+  status.Update(groups.ok() ? (*groups)->DeleteWithPrefix(base::StrCat(
+                                  "levada.", pipeline.key.name_space, ".", pipeline.key.name, "."))
+                            : groups.status());
+  if (Publish(pipeline, [&](Tracked& tracked) { tracked.deleted = status; })) {
+    on_change_(pipeline.key);
+  }
+}
+
+// What was known stays in sight: a Kafka that is away has not lost its topics.
+void Cluster::Failed(const absl::Status& status) {
+  base::LogWarn("Kafka is not to be reached",
+                {{"brokers", config_.brokers}, {"error", status.message()}});
+  admin_.reset();
+  lag_.Close();
+  const std::string message = base::StrCat(
+      "Kafka at ", config_.brokers, ": ", base::View(status.message()),
+      ". What runs goes on; it is asked again within ", timing_.retry_longest.count() / 1000, " s");
+  for (const Tracked& pipeline : Mine([](const Tracked&) { return true; })) {
+    bool changed = false;
+    Publish(pipeline, [&](Tracked& tracked) {
+      changed = tracked.known.ready.message != message || !tracked.known.stages.empty() ||
+                (tracked.deleting && !tracked.deleted);
+      tracked.known.ready.status = "Unknown";
+      tracked.known.ready.reason = "KafkaUnavailable";
+      tracked.known.ready.message = message;
+      tracked.known.stages.clear();
+      tracked.dirty = true;
+      if (tracked.deleting) tracked.deleted = absl::UnavailableError(message);
+    });
+    if (changed) on_change_(pipeline.key);
+  }
+}
+
+}  // namespace levada::topics

@@ -1,0 +1,167 @@
+#include "operator/topics/kafka_state.h"
+
+#include "core/base/strings.h"
+
+namespace levada::topics {
+namespace {
+
+using controller::PipelineInKafka;
+using kube::Json;
+using kube::ObjectKey;
+
+std::string NameOf(const kafka::ClientConfig& config) {
+  std::string name = config.brokers;
+  for (const auto& [key, value] : config.properties) base::StrAppend(&name, "\n", key, "=", value);
+  return name;
+}
+
+std::set<std::string> ManagedIn(const Json& pipeline) {
+  std::set<std::string> managed;
+  const Json* rows = kube::Find(pipeline, {"status", "topics"});
+  if (rows == nullptr || !rows->is_array()) return managed;
+  for (const Json& row : *rows) {
+    const Json* is_managed = kube::Find(row, {"managed"});
+    if (is_managed != nullptr && is_managed->is_boolean() && is_managed->get<bool>()) {
+      managed.insert(kube::TextAt(row, {"name"}));
+    }
+  }
+  return managed;
+}
+
+std::string FingerprintOf(const Json& pipeline, const std::set<std::string>& managed,
+                          const std::string& cluster) {
+  std::string text = base::StrCat(kube::UidOf(pipeline), "\n", kube::GenerationOf(pipeline), "\n",
+                                  kube::AnnotationOf(pipeline, kAcceptRepartition), "\n", cluster);
+  for (const std::string& topic : managed) base::StrAppend(&text, "\n", topic);
+  return text;
+}
+
+class KafkaStateImpl : public controller::KafkaState {
+ public:
+  explicit KafkaStateImpl(Options options) : options_(std::move(options)) {}
+  ~KafkaStateImpl() override { Stop(); }
+
+  void Start(OnChange on_change) override {
+    const std::lock_guard lock(clusters_mutex_);
+    on_change_ = std::move(on_change);
+    running_ = true;
+  }
+
+  void Stop() override {
+    std::map<std::string, std::unique_ptr<Cluster>> ending;
+    {
+      const std::lock_guard lock(clusters_mutex_);
+      running_ = false;
+      ending.swap(clusters_);
+    }
+    for (auto& [name, cluster] : ending) cluster->StopSoon();
+    ending.clear();  // waits for the requests that are under way, all at the same time
+    const std::lock_guard lock(registry_.mutex);
+    registry_.pipelines.clear();
+  }
+
+  PipelineInKafka Want(const Wanted& wanted) override {
+    std::string problem;
+    Cluster* cluster = Track(wanted, false, &problem);
+    const std::lock_guard lock(registry_.mutex);
+    if (cluster == nullptr) return Unreachable(wanted.pipeline, problem);
+    return registry_.pipelines[kube::KeyOf(wanted.pipeline)].known;
+  }
+
+  void Forget(const ObjectKey& pipeline) override {
+    const std::lock_guard lock(registry_.mutex);
+    registry_.pipelines.erase(pipeline);
+  }
+
+  std::optional<absl::Status> Delete(const Wanted& wanted) override {
+    std::string problem;
+    Cluster* cluster = Track(wanted, true, &problem);
+    if (cluster == nullptr) return absl::UnavailableError(problem);
+    std::optional<absl::Status> deleted;
+    {
+      const std::lock_guard lock(registry_.mutex);
+      Tracked& tracked = registry_.pipelines[kube::KeyOf(wanted.pipeline)];
+      deleted = tracked.deleted;
+      // What has failed is tried again.
+      if (deleted && !deleted->ok()) tracked.deleted.reset();
+    }
+    if (!deleted || !deleted->ok()) cluster->Wake();
+    return deleted;
+  }
+
+ private:
+  static PipelineInKafka Unreachable(const Json& pipeline, const std::string& problem) {
+    PipelineInKafka known;
+    const Json* rows = kube::Find(pipeline, {"status", "topics"});
+    if (rows != nullptr) known.rows = *rows;
+    known.ready = {.status = "False", .reason = "ConnectionInvalid", .message = problem};
+    return known;
+  }
+
+  // Brings what is known of the pipeline's wishes up to date; the cluster that it is on.
+  Cluster* Track(const Wanted& wanted, bool deleting, std::string* problem) {
+    const auto config = options_.config(wanted.pipeline, wanted.plan);
+    if (!config.ok()) {
+      *problem = std::string(config.status().message());
+      return nullptr;
+    }
+    Cluster* cluster = ClusterOf(*config);
+    if (cluster == nullptr) {
+      *problem = "the operator is stopping";
+      return nullptr;
+    }
+    std::set<std::string> managed = ManagedIn(wanted.pipeline);
+    const std::string fingerprint = FingerprintOf(wanted.pipeline, managed, NameOf(*config));
+    bool changed = false;
+    {
+      const std::lock_guard lock(registry_.mutex);
+      const ObjectKey key = kube::KeyOf(wanted.pipeline);
+      const auto [at, fresh] = registry_.pipelines.try_emplace(key);
+      Tracked& tracked = at->second;
+      changed = fresh || tracked.fingerprint != fingerprint || tracked.deleting != deleting;
+      if (fresh) {
+        const Json* rows = kube::Find(wanted.pipeline, {"status", "topics"});
+        if (rows != nullptr) tracked.known.rows = *rows;
+      }
+      if (changed) {
+        tracked.key = key;
+        tracked.fingerprint = fingerprint;
+        tracked.brokers = config->brokers;
+        tracked.plan = wanted.plan;
+        tracked.managed = std::move(managed);
+        tracked.accepted = ParseAccepted(kube::AnnotationOf(wanted.pipeline, kAcceptRepartition));
+        tracked.dirty = true;
+        tracked.deleting = deleting;
+        tracked.deleted.reset();
+        tracked.cluster = cluster;
+      }
+    }
+    if (changed) cluster->Wake();
+    return cluster;
+  }
+
+  Cluster* ClusterOf(const kafka::ClientConfig& config) {
+    const std::lock_guard lock(clusters_mutex_);
+    if (!running_) return nullptr;
+    std::unique_ptr<Cluster>& cluster = clusters_[NameOf(config)];
+    if (cluster == nullptr) {
+      cluster = std::make_unique<Cluster>(config, options_.timing, registry_, on_change_);
+    }
+    return cluster.get();
+  }
+
+  const Options options_;
+  Registry registry_;
+  std::mutex clusters_mutex_;
+  bool running_ = false;
+  OnChange on_change_;
+  std::map<std::string, std::unique_ptr<Cluster>> clusters_;  // by address and credentials
+};
+
+}  // namespace
+
+std::unique_ptr<controller::KafkaState> MakeKafkaState(Options options) {
+  return std::make_unique<KafkaStateImpl>(std::move(options));
+}
+
+}  // namespace levada::topics

@@ -1,0 +1,261 @@
+// Against a real Kafka (LEVADA_KAFKA; ./dev servers up) and one that does not answer.
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "core/base/random.h"
+#include "core/base/strings.h"
+#include "core/kafka/producer.h"
+#include "core/pipeline/manifest.h"
+#include "operator/topics/kafka_state.h"
+
+namespace levada::topics {
+namespace {
+
+using controller::PipelineInKafka;
+using kube::Json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+
+std::string Brokers() {
+  const char* brokers = std::getenv("LEVADA_KAFKA");
+  return brokers == nullptr ? "127.0.0.1:19092" : brokers;
+}
+
+bool Eventually(const std::function<bool()>& holds, seconds within = seconds(60)) {
+  const auto until = Clock::now() + within;
+  while (Clock::now() < until) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  return holds();
+}
+
+// Takes connections and never says a word, as a Kafka that hangs does.
+class SilentServer {
+ public:
+  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    bind(socket_, reinterpret_cast<sockaddr*>(&address), size);
+    listen(socket_, 128);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { close(socket_); }
+  std::string address() const { return base::StrCat("127.0.0.1:", port_); }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+};
+
+// A pipeline as the controller holds it: what Want says becomes its status.
+struct Applied {
+  Json object;
+  pipeline::Plan plan;
+  std::string brokers = Brokers();
+};
+
+class KafkaTest : public testing::Test {
+ protected:
+  KafkaTest() : id_(base::StrCat("t", base::RandomSeed() % 1'000'000'000)) {
+    kafka_ = MakeKafkaState({.config =
+                                 [this](const Json& pipeline, const pipeline::Plan&) {
+                                   return absl::StatusOr<kafka::ClientConfig>(
+                                       {.brokers = kube::AnnotationOf(pipeline, "brokers")});
+                                 },
+                             .timing = {.call_timeout = milliseconds(3000),
+                                        .lag_every = milliseconds(500),
+                                        .check_every = milliseconds(2000)}});
+    kafka_->Start([this](const kube::ObjectKey&) { ++changes_; });
+    admin_ = *kafka::Admin::Create({.brokers = Brokers()}, seconds(10));
+  }
+  ~KafkaTest() override {
+    kafka_->Stop();
+    std::vector<std::string> topics;
+    for (const std::string& name : names_) topics.push_back(name);
+    for (const std::string& topic : topics) admin_->Delete({topic}).IgnoreError();
+  }
+
+  Applied Make(const std::string& name, const std::string& topic, int partitions = 3,
+               const std::string& more = "") {
+    const std::string text = base::StrCat(
+        "apiVersion: levada.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: ", id_, name,
+        "}\nspec:\n  deletionPolicy: Delete\n  topics:\n  - {name: ", id_, topic,
+        ", partitions: ", partitions, ", retention: 1h", more,
+        "}\n  stages:\n  - {name: in, ingest: {http: {path: /e}, to: ", id_, topic,
+        "}}\n  - {name: keep, archiving: {from: ", id_, topic, ", ndjson: {folder: e}}}\n");
+    pipeline::Manifests manifests = pipeline::ReadManifests(text, "test.yaml");
+    EXPECT_EQ(manifests.problems.ToText(), "");
+    Applied applied;
+    applied.plan = pipeline::Compile(manifests.documents.at(0).pipeline);
+    applied.object = {{"metadata",
+                       {{"name", id_ + name},
+                        {"namespace", "default"},
+                        {"uid", id_ + name},
+                        {"generation", partitions}}}};
+    for (const pipeline::PlannedTopic& planned : applied.plan.topics) names_.insert(planned.name);
+    return applied;
+  }
+
+  PipelineInKafka Want(Applied& applied) {
+    applied.object["metadata"]["annotations"]["brokers"] = applied.brokers;
+    PipelineInKafka known = kafka_->Want({applied.object, applied.plan});
+    applied.object["status"]["topics"] = known.rows;
+    return known;
+  }
+
+  bool BecomesReady(Applied& applied) {
+    return Eventually([&] { return Want(applied).ready.status == "True"; });
+  }
+
+  kafka::TopicState State(const std::string& topic) {
+    auto states = admin_->Describe({id_ + topic});
+    EXPECT_TRUE(states.ok()) << states.status();
+    return (*states)[id_ + topic];
+  }
+
+  void Produce(const std::string& topic, int count) {
+    auto producer = kafka::Producer::Create({.client = {.brokers = Brokers()}}, nullptr);
+    ASSERT_TRUE(producer.ok());
+    const int to = (*producer)->AddTopic(id_ + topic);
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE((*producer)->Produce({.topic = to, .value = "{}", .has_value = true}).ok());
+    }
+    ASSERT_TRUE((*producer)->Flush(seconds(10)).ok());
+  }
+
+  const std::string id_;
+  std::set<std::string> names_;
+  std::unique_ptr<controller::KafkaState> kafka_;
+  std::unique_ptr<kafka::Admin> admin_;
+  std::atomic<int> changes_{0};
+};
+
+TEST_F(KafkaTest, MakesTopicsPutsDriftRightAndGrowsThem) {
+  Applied shop = Make("shop", "orders");
+  EXPECT_EQ(Want(shop).ready.status, "Unknown") << "at once, without waiting";
+  ASSERT_TRUE(BecomesReady(shop)) << Want(shop).ready.message;
+  EXPECT_GE(changes_, 2) << "claimed, then made";
+  EXPECT_EQ(State("orders").partitions, 3);
+  EXPECT_EQ(State("orders").config["retention.ms"], "3600000");
+
+  ASSERT_TRUE(
+      admin_->SetConfig(id_ + "orders", {{"retention.ms", "1000"}, {"min.insync.replicas", "1"}})
+          .ok());
+  ASSERT_TRUE(Eventually([&] {
+    auto config = State("orders").config;
+    return config["retention.ms"] == "3600000" && !config.contains("min.insync.replicas");
+  }));
+
+  Applied grown = Make("shop", "orders", 5);
+  grown.object["status"] = shop.object["status"];
+  EXPECT_TRUE(Eventually([&] {
+    Want(grown);
+    return State("orders").partitions == 5;
+  }));
+}
+
+TEST_F(KafkaTest, LeavesSomebodyElsesTopicAlone) {
+  ASSERT_TRUE(admin_->Create({{id_ + "theirs", 2, -1, {{"retention.ms", "5000"}}}}).ok());
+  Applied shop = Make("shop", "theirs");
+  ASSERT_TRUE(BecomesReady(shop)) << Want(shop).ready.message;
+  EXPECT_THAT(Want(shop).ready.message, HasSubstr("used as it is"));
+  EXPECT_EQ(State("theirs").partitions, 2);
+  EXPECT_EQ(State("theirs").config["retention.ms"], "5000");
+}
+
+TEST_F(KafkaTest, TwoPipelinesThatWantOneTopicDoNotFight) {
+  Applied first = Make("a", "shared", 3);
+  ASSERT_TRUE(BecomesReady(first));
+  Applied second = Make("b", "shared", 3, ", config: {min.insync.replicas: \"1\"}");
+  ASSERT_TRUE(Eventually([&] { return Want(second).ready.reason == "TopicsDiffer"; }))
+      << Want(second).ready.message;
+  EXPECT_THAT(Want(second).ready.message, HasSubstr(base::StrCat("default/", id_, "a")));
+  EXPECT_FALSE(State("shared").config.contains("min.insync.replicas"));
+  EXPECT_EQ(Want(first).ready.status, "True");
+}
+
+TEST_F(KafkaTest, CountsWhatWaits) {
+  Applied shop = Make("shop", "orders");
+  ASSERT_TRUE(BecomesReady(shop));
+  Produce("orders", 700);
+  const auto lag = [&] {
+    int64_t sum = -1;
+    const PipelineInKafka known = Want(shop);
+    if (const auto stage = known.stages.find("keep"); stage != known.stages.end()) {
+      sum = 0;
+      for (const auto& partition : stage->second.partitions) sum += partition.lag;
+    }
+    return sum;
+  };
+  EXPECT_TRUE(Eventually([&] { return lag() == 700; })) << lag();
+}
+
+TEST_F(KafkaTest, MarkersOfTransactionsAreNoLag) {
+  Applied shop = Make("shop", "orders", 1);
+  ASSERT_TRUE(BecomesReady(shop));
+  auto producer = kafka::Producer::Create(
+      {.client = {.brokers = Brokers()}, .transactional_id = id_ + "tx"}, nullptr);
+  ASSERT_TRUE(producer.ok()) << producer.status();
+  const int to = (*producer)->AddTopic(id_ + "orders");
+  ASSERT_TRUE((*producer)->InitTransactions(seconds(20)).ok());
+  ASSERT_TRUE((*producer)->Begin().ok());
+  ASSERT_TRUE((*producer)->Produce({.topic = to, .value = "{}", .has_value = true}).ok());
+  ASSERT_TRUE((*producer)->Flush(seconds(20)).ok()) << "else it never gets to Kafka";
+  ASSERT_TRUE((*producer)->Abort().ok());
+  // One record that nobody will ever see, and a marker: two offsets.
+  ASSERT_EQ(admin_->QueryWatermarks(id_ + "orders")->at(0).high, 2);
+  EXPECT_TRUE(Eventually([&] {
+    const PipelineInKafka known = Want(shop);
+    const auto stage = known.stages.find("keep");
+    return stage != known.stages.end() && stage->second.partitions.at(0).end == 2 &&
+           stage->second.partitions.at(0).lag == 0;
+  }));
+}
+
+TEST_F(KafkaTest, AKafkaThatHangsHoldsUpNobodyElse) {
+  SilentServer silent;
+  Applied stuck = Make("stuck", "never");
+  stuck.brokers = silent.address();
+  Applied shop = Make("shop", "orders");
+  Want(stuck);
+  const auto began = Clock::now();
+  for (int i = 0; i < 100; ++i) Want(stuck);
+  EXPECT_LT(Clock::now() - began, seconds(1)) << "nobody waits for it";
+  ASSERT_TRUE(BecomesReady(shop));
+  EXPECT_EQ(Want(stuck).ready.status, "Unknown");
+  ASSERT_TRUE(Eventually([&] { return Want(stuck).ready.reason == "KafkaUnavailable"; }));
+  EXPECT_THAT(Want(stuck).ready.message, HasSubstr(silent.address()));
+  EXPECT_EQ(Want(shop).ready.status, "True");
+  const auto stopping = Clock::now();
+  kafka_->Stop();
+  EXPECT_LT(Clock::now() - stopping, seconds(15));
+}
+
+TEST_F(KafkaTest, DeletesWhatItManagesAndWhatNobodyElseDeclares) {
+  Applied shop = Make("shop", "orders");
+  ASSERT_TRUE(BecomesReady(shop));
+  Applied other = Make("other", "orders");
+  ASSERT_TRUE(BecomesReady(other));
+  ASSERT_TRUE(Eventually([&] {
+    const auto deleted = kafka_->Delete({shop.object, shop.plan});
+    return deleted && deleted->ok();
+  }));
+  EXPECT_EQ(State("orders").partitions, 3) << "the other pipeline reads it";
+  EXPECT_TRUE(Eventually([&] { return State("shop.dead-letters").partitions == 0; }));
+}
+
+}  // namespace
+}  // namespace levada::topics
