@@ -69,7 +69,8 @@ class AdminImpl : public Admin {
     return topics;
   }
 
-  absl::Status Create(const std::vector<NewTopic>& topics) override {
+  absl::Status Create(const std::vector<NewTopic>& topics,
+                      std::vector<std::string>* existed) override {
     std::vector<rd_kafka_NewTopic_t*> requests;
     for (const NewTopic& topic : topics) {
       char reason[256];
@@ -89,10 +90,15 @@ class AdminImpl : public Admin {
         [&](rd_kafka_AdminOptions_t* options) {
           rd_kafka_CreateTopics(client_, requests.data(), requests.size(), options, queue_);
         },
-        [](rd_kafka_event_t* event) {
+        [&](rd_kafka_event_t* event) {
           size_t count = 0;
           const rd_kafka_topic_result_t** results = rd_kafka_CreateTopics_result_topics(
               rd_kafka_event_CreateTopics_result(event), &count);
+          for (size_t i = 0; existed != nullptr && i < count; ++i) {
+            if (rd_kafka_topic_result_error(results[i]) == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+              existed->push_back(rd_kafka_topic_result_name(results[i]));
+            }
+          }
           return FirstError(results, count, "creating topic ");
         });
     rd_kafka_NewTopic_destroy_array(requests.data(), requests.size());

@@ -46,8 +46,9 @@ class Admin {
   // The topics of `names` that exist.
   virtual absl::StatusOr<std::map<std::string, TopicState>> Describe(
       const std::vector<std::string>& names) = 0;
-  // kAlreadyExists is no error.
-  virtual absl::Status Create(const std::vector<NewTopic>& topics) = 0;
+  // A topic that is there already is no error; `existed` says which those are.
+  virtual absl::Status Create(const std::vector<NewTopic>& topics,
+                              std::vector<std::string>* existed = nullptr) = 0;
   virtual absl::Status Grow(const std::string& topic, int partitions) = 0;
   // Sets these, gives those in `resets` the cluster's default again, and keeps all other settings
   // of the topic. Read, merge, write: what somebody else sets in between is lost.

@@ -48,38 +48,18 @@ bool Same(const controller::StageLoad& a, const controller::StageLoad& b) {
                     b.partitions.end(), equal);
 }
 
-// A change that fails says so at its topic; the others are made. False: one has failed.
-bool Apply(Decision* decision, kafka::Admin* admin) {
-  bool all = true;
-  std::vector<kafka::TopicChange> creates;
-  for (const kafka::TopicChange& change : decision->changes) {
-    if (change.kind == kafka::TopicChange::Kind::kCreate) creates.push_back(change);
+Row* RowOf(Decision* decision, const std::string& topic) {
+  for (Row& row : decision->rows) {
+    if (row.name == topic) return &row;
   }
-  const auto fail = [&](const std::string& topic, const absl::Status& status) {
-    for (Row& row : decision->rows) {
-      if (row.name != topic) continue;
-      row.ready = false;
-      row.message = std::string(status.message());
-    }
-    all = false;
-  };
-  if (!creates.empty() && !kafka::Apply(creates, admin).ok()) {
-    // Which of them failed is found one by one.
-    for (const kafka::TopicChange& create : creates) {
-      const absl::Status status = kafka::Apply({create}, admin);
-      if (!status.ok()) fail(create.topic.name, status);
-    }
-  }
-  for (const kafka::TopicChange& change : decision->changes) {
-    if (change.kind == kafka::TopicChange::Kind::kCreate) continue;
-    const absl::Status status = kafka::Apply({change}, admin);
-    if (!status.ok()) fail(change.topic.name, status);
-  }
-  for (const kafka::TopicChange& change : decision->changes) {
-    base::LogInfo("topic changed", {{"topic", change.topic.name}, {"change", change.text}});
-  }
-  Conclude(decision);
-  return all;
+  return nullptr;
+}
+
+void Fail(Decision* decision, const std::string& topic, const absl::Status& status) {
+  Row* row = RowOf(decision, topic);
+  if (row == nullptr) return;
+  row->ready = false;
+  row->message = std::string(status.message());
 }
 
 }  // namespace
@@ -202,6 +182,7 @@ absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
   }
   const auto live = admin_->Describe({names.begin(), names.end()});
   if (!live.ok()) return live.status();
+  std::erase_if(asked_, [&](const auto& asked) { return live->contains(asked.second); });
   for (const Tracked& pipeline : dirty) Carry(pipeline, *live);
   return absl::OkStatus();
 }
@@ -212,7 +193,7 @@ void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::
                     .owners = OwnersBeside(pipeline),
                     .accepted = pipeline.accepted};
   Decision decision = Decide(input, live);
-  const bool done = decision.claims || Apply(&decision, admin_.get());
+  const bool done = decision.claims || Apply(pipeline.key, &decision);
   const bool published = Publish(pipeline, [&](Tracked& tracked) {
     // What has failed is tried again with the next reading of the lag.
     if (tracked.fingerprint == pipeline.fingerprint) tracked.dirty = !done;
@@ -227,6 +208,55 @@ void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::
     tracked.known.ready.message = decision.message;
   });
   if (published) on_change_(pipeline.key);
+}
+
+// False: not all could be made; each of those says why.
+bool Cluster::Make(const kube::ObjectKey& pipeline, const std::vector<kafka::NewTopic>& topics,
+                   Decision* decision) {
+  std::set<std::string> again;
+  for (const kafka::NewTopic& topic : topics) {
+    if (!asked_.emplace(pipeline, topic.name).second) again.insert(topic.name);
+  }
+  std::vector<std::string> existed;
+  const absl::Status status = admin_->Create(topics, &existed);
+  for (const std::string& topic : existed) {
+    if (again.contains(topic)) continue;
+    asked_.erase({pipeline, topic});
+    // Somebody was faster: it is theirs, and looked at as such from now on.
+    if (Row* row = RowOf(decision, topic)) row->managed = false;
+  }
+  if (!status.ok() && topics.size() > 1) {
+    // Which of them failed is found one by one.
+    bool all = true;
+    for (const kafka::NewTopic& topic : topics) {
+      if (std::find(existed.begin(), existed.end(), topic.name) != existed.end()) continue;
+      all = Make(pipeline, {topic}, decision) && all;
+    }
+    return all;
+  }
+  if (!status.ok()) {
+    Fail(decision, topics[0].name, status);
+    RowOf(decision, topics[0].name)->partitions = 0;
+  }
+  return status.ok();
+}
+
+// A change that fails says so at its topic; the others are made. False: one has failed.
+bool Cluster::Apply(const kube::ObjectKey& pipeline, Decision* decision) {
+  bool all = true;
+  std::vector<kafka::NewTopic> creates;
+  for (const kafka::TopicChange& change : decision->changes) {
+    base::LogInfo("changing a topic", {{"pipeline", pipeline.ToText()}, {"change", change.text}});
+    if (change.kind == kafka::TopicChange::Kind::kCreate) {
+      creates.push_back(change.topic);
+    } else if (const absl::Status status = kafka::Apply({change}, admin_.get()); !status.ok()) {
+      Fail(decision, change.topic.name, status);
+      all = false;
+    }
+  }
+  if (!creates.empty()) all = Make(pipeline, creates, decision) && all;
+  Conclude(decision);
+  return all;
 }
 
 // Of a topic that several manage, the first by name: always the same one.

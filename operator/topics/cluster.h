@@ -73,6 +73,9 @@ class Cluster {
   absl::Status Look(const std::vector<Tracked>& dirty);
   void Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live);
   absl::Status ReadLag();
+  bool Apply(const kube::ObjectKey& pipeline, Decision* decision);
+  bool Make(const kube::ObjectKey& pipeline, const std::vector<kafka::NewTopic>& topics,
+            Decision* decision);
   void DeleteOne(const Tracked& pipeline);
   void Failed(const absl::Status& status);
   absl::Status Connect();
@@ -86,6 +89,9 @@ class Cluster {
   const OnChange on_change_;
   LagReader lag_;
   std::unique_ptr<kafka::Admin> admin_;
+  // Topics that it has asked Kafka to make, for whom, and has not seen since: one that is there
+  // already when it is asked for the first time is somebody else's.
+  std::set<std::pair<kube::ObjectKey, std::string>> asked_;
   std::mutex mutex_;
   std::condition_variable woken_;
   bool work_ = false;
