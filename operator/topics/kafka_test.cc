@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "core/base/random.h"
@@ -255,6 +256,41 @@ TEST_F(KafkaTest, DeletesWhatItManagesAndWhatNobodyElseDeclares) {
   }));
   EXPECT_EQ(State("orders").partitions, 3) << "the other pipeline reads it";
   EXPECT_TRUE(Eventually([&] { return State("shop.dead-letters").partitions == 0; }));
+}
+
+TEST(ConnectionTest, TlsAndSaslFromSecretValues) {
+  const char* secure = std::getenv("LEVADA_KAFKA_SECURE");
+  const char* user = std::getenv("LEVADA_KAFKA_USER");
+  const char* password = std::getenv("LEVADA_KAFKA_PASSWORD");
+  const char* ca = std::getenv("LEVADA_KAFKA_CA");
+  if (secure == nullptr || user == nullptr || password == nullptr || ca == nullptr) {
+    GTEST_SKIP() << "LEVADA_KAFKA_SECURE and what belongs to it are not set";
+  }
+  v1::Pipeline pipeline;
+  v1::KafkaConnection& kafka =
+      *(*pipeline.mutable_spec()->mutable_connections())["kafka"].mutable_kafka();
+  kafka.set_brokers(secure);
+  kafka.set_secret_ref("login");
+  kafka.set_sasl(v1::SASL_MECHANISM_PLAIN);
+  kafka.mutable_tls()->set_ca_file("ca.pem");
+  const auto file = [&](const std::string& name) -> absl::StatusOr<std::string> {
+    EXPECT_EQ(name, "ca.pem");
+    std::ifstream in(ca);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto reach = [&](const std::string& with) {
+    const auto config = kafka::ConfigFor(
+        pipeline, "",
+        [&](const std::string& secret, const std::string& key) -> absl::StatusOr<std::string> {
+          EXPECT_EQ(secret, "login");
+          return key == "username" ? std::string(user) : with;
+        },
+        file);
+    EXPECT_TRUE(config.ok()) << config.status();
+    return (*kafka::Admin::Create(*config, seconds(5)))->WaitForBroker(seconds(5));
+  };
+  EXPECT_TRUE(reach(password).ok());
+  EXPECT_FALSE(reach("wrong").ok());
 }
 
 }  // namespace
