@@ -246,21 +246,28 @@ TEST_F(ApiTest, BookmarksMoveAQuietWatchOn) {
   // Of what happens in other namespaces this watch sees nothing but the bookmark.
   Json elsewhere = ConfigMap(space_);
   elsewhere["metadata"]["namespace"] = "default";
-  ASSERT_TRUE(client_->Create(kConfigMaps, elsewhere).ok());
-  ASSERT_TRUE(client_->Delete(kConfigMaps, {"default", space_}).ok());
-  std::string bookmark;
-  const absl::Status ended =
-      client_->Watch(kConfigMaps,
-                     // The server sends one a little before the watch's time is over.
-                     {.name_space = space_, .resource_version = *version, .timeout = 10s},
-                     [&](const WatchEvent& event) {
-                       if (event.type == WatchEvent::Type::kBookmark)
-                         bookmark = ResourceVersionOf(event.object);
-                       return true;
-                     },
-                     {});
+  std::jthread busy([&](const std::stop_token& stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
+      elsewhere["data"]["k"] = std::to_string(i);
+      EXPECT_TRUE(client_->Apply(kConfigMaps, elsewhere).ok());
+      std::this_thread::sleep_for(500ms);
+    }
+  });
+  bool moved = false;
+  const absl::Status ended = client_->Watch(
+      kConfigMaps,
+      // The server sends one every minute, and a little before the watch's time is over.
+      {.name_space = space_, .resource_version = *version, .timeout = 30s},
+      [&](const WatchEvent& event) {
+        EXPECT_EQ(event.type, WatchEvent::Type::kBookmark);
+        moved = std::atoll(ResourceVersionOf(event.object).c_str()) > std::atoll(version->c_str());
+        return !moved;
+      },
+      {});
   EXPECT_TRUE(ended.ok()) << ended;
-  EXPECT_GT(std::atoll(bookmark.c_str()), std::atoll(version->c_str()));
+  EXPECT_TRUE(moved);
+  busy = {};
+  EXPECT_TRUE(client_->Delete(kConfigMaps, {"default", space_}).ok());
 }
 
 TEST_F(ApiTest, WhoMayNotIsToldWhat) {
