@@ -356,7 +356,8 @@ class Decider {
 
 }  // namespace
 
-Settings SettingsFrom(const v1::Autoscaling& autoscaling) {
+Settings SettingsFrom(const v1::Stage& stage) {
+  const v1::Autoscaling& autoscaling = stage.autoscaling();
   Settings settings;
   const auto set = [](const std::string& text, Seconds* value) {
     const auto parsed = base::ParseDuration(text);
@@ -369,6 +370,8 @@ Settings SettingsFrom(const v1::Autoscaling& autoscaling) {
   set(autoscaling.target_drain_time(), &settings.target_drain_time);
   set(autoscaling.scale_up_cooldown(), &settings.scale_up_cooldown);
   set(autoscaling.scale_down_cooldown(), &settings.scale_down_cooldown);
+  set(stage.archiving().roll().every(), &settings.commit_interval);
+  set(stage.notify().group().wait(), &settings.commit_interval);
   return settings;
 }
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "levada/v1/cluster.pb.h"
+#include "levada/v1/pipeline.pb.h"
 
 // How many replicas a stage should have, from the lag of its consumer group and how it moves.
 //
@@ -57,15 +57,15 @@ struct Settings {
   Seconds target_drain_time{60};
   Seconds scale_up_cooldown{30};
   Seconds scale_down_cooldown{300};
-  // Time between two commits of the stage (archiving: `roll.every`). What arrives within it is in
-  // hand, not waiting.
+  // Time between two commits of the stage (archiving: `roll.every`; notify: a group's `wait`). What
+  // arrives within it is in hand, not waiting.
   Seconds commit_interval{1};
   // From a replica's readiness until it has its partitions and its full rate.
   Seconds warm_up{20};
 };
 
-// Of a manifest with its defaults applied.
-Settings SettingsFrom(const v1::Autoscaling& autoscaling);
+// Of a stage of a manifest with its defaults applied.
+Settings SettingsFrom(const v1::Stage& stage);
 
 struct PartitionLoad {
   int64_t end = 0;  // offset behind the newest event

@@ -136,12 +136,15 @@ TEST_F(DecideTest, ATopicThatWasMadeAnewIsMeasuredAnew) {
 }
 
 TEST(SettingsTest, OfAManifest) {
-  v1::Autoscaling autoscaling;
+  v1::Stage stage;
+  stage.mutable_archiving()->mutable_roll()->set_every("90s");
+  v1::Autoscaling& autoscaling = *stage.mutable_autoscaling();
   autoscaling.set_min_replicas(0);
   autoscaling.set_max_replicas(7);
   autoscaling.set_target_drain_time("90s");
   autoscaling.set_scale_up_cooldown("1m");
-  const Settings settings = SettingsFrom(autoscaling);
+  const Settings settings = SettingsFrom(stage);
+  EXPECT_EQ(settings.commit_interval, Seconds(90));
   EXPECT_EQ(settings.min_replicas, 0);
   EXPECT_EQ(settings.max_replicas, 7);
   EXPECT_EQ(settings.target_drain_time, Seconds(90));

@@ -96,7 +96,7 @@ std::map<std::string, Scaled> Scaling::Of(const Json& pipeline, const pipeline::
     const Json* live = deployment == deployments.end() ? nullptr : &deployment->second;
     const autoscale::Observed observed = Observe(plan, stage, live, kafka, TimeOf(now_micros));
     autoscale::Decision decision =
-        autoscale::Decide(autoscale::SettingsFrom(manifest->autoscaling()), observed, at->second);
+        autoscale::Decide(autoscale::SettingsFrom(*manifest), observed, at->second);
     if (live != nullptr && decision.replicas != observed.replicas) {
       last_scale = kube::ToTime(now_micros);
     }
