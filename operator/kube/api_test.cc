@@ -6,20 +6,16 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
-#include <functional>
-#include <map>
-#include <mutex>
 #include <thread>
 
 #include "core/base/strings.h"
-#include "operator/kube/client.h"
 #include "operator/kube/diff.h"
 #include "operator/kube/errors.h"
 #include "operator/kube/events.h"
 #include "operator/kube/informer.h"
 #include "operator/kube/leader.h"
+#include "operator/kube/testing/api_server.h"
 
 namespace levada::kube {
 namespace {
@@ -27,93 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-bool Becomes(const std::function<bool()>& holds, std::chrono::seconds limit = 60s) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(20ms);
-  }
-  return false;
-}
-
-struct Counts : public Probe {
-  void Relisted(const Resource&, std::string_view why) override {
-    const std::lock_guard lock(mutex);
-    ++relisted[std::string(why)];
-  }
-  int Of(const std::string& why) {
-    const std::lock_guard lock(mutex);
-    return relisted[why];
-  }
-  std::mutex mutex;
-  std::map<std::string, int> relisted;
-};
-
-class ApiTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const char* file = std::getenv("LEVADA_KUBECONFIG");
-    if (file == nullptr) GTEST_SKIP() << "LEVADA_KUBECONFIG is not set";
-    auto config = LoadConfig({.kubeconfig = file});
-    ASSERT_TRUE(config.ok()) << config.status();
-    Connect(*config);
-    static std::atomic<int> number = 0;
-    space_ = base::StrCat("kube-test-", getpid(), "-", number++);
-    ASSERT_TRUE(client_->Create(kNamespaces, {{"metadata", {{"name", space_}}}}).ok());
-  }
-  void TearDown() override {
-    if (!client_) return;
-    // No controller empties a namespace here, and none finishes it.
-    const auto left = client_->List(kConfigMaps, {.name_space = space_, .metadata_only = true});
-    if (left.ok()) {
-      ForAll(left->size(),
-             [&](size_t i) { client_->Delete(kConfigMaps, KeyOf((*left)[i])).IgnoreError(); });
-    }
-    client_->Delete(kNamespaces, {"", space_}).IgnoreError();
-    Json gone = {{"metadata", {{"name", space_}}}, {"spec", {{"finalizers", Json::array()}}}};
-    client_->Update(kNamespaces, gone, {.subresource = "finalize"}).IgnoreError();
-  }
-
-  void Connect(const Config& config) {
-    config_ = config;
-    auto transport = Transport::Create(config, {});
-    ASSERT_TRUE(transport.ok()) << transport.status();
-    transport_ = *std::move(transport);
-    client_ = std::make_unique<Client>(transport_,
-                                       Client::Options{.requests_per_second = 2000, .burst = 2000});
-  }
-  std::unique_ptr<Client> ConnectAs(const Config& config) {
-    auto transport = Transport::Create(config, {});
-    EXPECT_TRUE(transport.ok()) << transport.status();
-    return std::make_unique<Client>(*std::move(transport), Client::Options{});
-  }
-
-  Json ConfigMap(const std::string& name, const Json& data = Json::object()) const {
-    return {{"metadata", {{"name", name}, {"namespace", space_}}}, {"data", data}};
-  }
-  void CreateMany(size_t count, const std::string& prefix) {
-    ForAll(count, [&](size_t i) {
-      const auto made = client_->Create(kConfigMaps, ConfigMap(base::StrCat(prefix, i)));
-      EXPECT_TRUE(made.ok()) << made.status();
-    });
-  }
-  // Eight at a time.
-  static void ForAll(size_t count, const std::function<void(size_t)>& each) {
-    std::vector<std::jthread> threads;
-    std::atomic<size_t> next = 0;
-    for (int t = 0; t < 8; ++t) {
-      threads.emplace_back([&] {
-        for (size_t i = next++; i < count; i = next++) each(i);
-      });
-    }
-  }
-
-  Config config_;
-  std::shared_ptr<Transport> transport_;
-  std::unique_ptr<Client> client_;
-  std::string space_;
-};
 
 TEST_F(ApiTest, ObjectsAreCreatedReadReplacedPatchedAndDeleted) {
   const auto created = client_->Create(kConfigMaps, ConfigMap("a", {{"k", "1"}}));
@@ -356,90 +265,6 @@ TEST_F(ApiTest, EventsAndTheirSeriesAreAccepted) {
   ASSERT_EQ(written->size(), 1u);
   EXPECT_EQ(written->at(0)["series"]["count"], 3);
   EXPECT_EQ(TextAt(written->at(0), {"regarding", "uid"}), UidOf(subject));
-}
-
-// An API server of its own, which is killed and started again with what it had.
-class RestartTest : public ApiTest {
- protected:
-  void SetUp() override {
-    if (std::getenv("LEVADA_KUBECONFIG") == nullptr) {
-      GTEST_SKIP() << "LEVADA_KUBECONFIG is not set";
-    }
-    folder_ = base::StrCat(::testing::TempDir(), "/kube-api-", getpid());
-    port_ = 20'000 + getpid() % 10'000 * 3;
-    Server("start");
-    auto config = LoadConfig({.kubeconfig = folder_ + "/admin.kubeconfig"});
-    ASSERT_TRUE(config.ok()) << config.status();
-    Connect(*config);
-    space_ = "default";
-  }
-  void TearDown() override {
-    if (folder_.empty()) return;
-    client_.reset();  // nothing to tidy up
-    Server("kill");
-    std::filesystem::remove_all(folder_);
-  }
-  void Server(const std::string& what) {
-    const std::string command =
-        base::StrCat("tests/servers/kubernetes.sh ", what, " --dir ", folder_, " --port ", port_);
-    ASSERT_EQ(std::system(command.c_str()), 0) << command;
-  }
-
-  std::string folder_;
-  int port_ = 0;
-};
-
-TEST_F(RestartTest, AWatchGoesOnAfterTheServerWasKilled) {
-  Counts counts;
-  std::mutex mutex;
-  std::map<std::string, int> told;
-  Informer informer(
-      *client_,
-      {.resource = kConfigMaps, .name_space = space_, .longest_wait = 500ms, .probe = &counts});
-  informer.AddHandler({.on_change = [&](const Json* before, const Json* after) {
-    const std::lock_guard lock(mutex);
-    ++told[base::StrCat(before == nullptr  ? "+"
-                        : after == nullptr ? "-"
-                                           : "",
-                        NameOf(after != nullptr ? *after : *before))];
-  }});
-  informer.Start();
-  ASSERT_TRUE(informer.WaitForSync(30s));
-  ASSERT_TRUE(client_->Create(kConfigMaps, ConfigMap("before")).ok());
-  ASSERT_TRUE(Becomes([&] { return informer.Contains({space_, "before"}); }));
-
-  Server("kill");
-  ASSERT_TRUE(Becomes([&] { return !informer.Health().ok(); }));
-  EXPECT_TRUE(informer.Contains({space_, "before"}));
-  Server("start");
-  ASSERT_TRUE(Becomes([&] { return client_->Create(kConfigMaps, ConfigMap("after")).ok(); }));
-  ASSERT_TRUE(Becomes([&] { return informer.Contains({space_, "after"}); }));
-  EXPECT_TRUE(informer.Health().ok());
-  const std::lock_guard lock(mutex);
-  EXPECT_EQ(told["+before"], 1);
-  EXPECT_EQ(told["+after"], 1);
-}
-
-TEST_F(RestartTest, AVersionThatWasCompactedAwayIsListedAnew) {
-  const auto version = client_->List(kConfigMaps, {.name_space = space_}, [](const Json&) {});
-  ASSERT_TRUE(version.ok()) << version.status();
-  for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(client_->Apply(kConfigMaps, ConfigMap("a", {{"k", std::to_string(i)}})).ok());
-  }
-  const std::string now = *client_->List(kConfigMaps, {.name_space = space_}, [](const Json&) {});
-  const std::string compact =
-      base::StrCat("curl -sf -o /dev/null http://127.0.0.1:", port_ + 1,
-                   "/v3/kv/compaction -d '{\"revision\": ", now, ", \"physical\": true}'");
-  ASSERT_EQ(std::system(compact.c_str()), 0);
-  Server("kill");  // what the API server remembers itself is gone too
-  Server("start");
-  ASSERT_TRUE(Becomes([&] { return client_->Get(kNamespaces, {"", "default"}).ok(); }));
-  const auto none = [](const WatchEvent&) { return true; };
-  ASSERT_TRUE(Becomes([&] {
-    return IsExpired(client_->Watch(
-        kConfigMaps, {.name_space = space_, .resource_version = *version, .timeout = 2s}, none,
-        {}));
-  }));
 }
 
 }  // namespace
