@@ -32,7 +32,6 @@ Json RowOf(const StageFacts& stage, const StageState& state) {
               {"sliceHash", stage.slice_hash}};
   if (stage.lag >= 0) row["lag"] = stage.lag;
   if (stage.events_per_second >= 0) row["eventsPerSecond"] = stage.events_per_second;
-  if (stage.dead_letters >= 0) row["deadLetters"] = stage.dead_letters;
   if (!state.message.empty()) row["lastError"] = state.message;
   if (!stage.autoscaling.is_null()) row["autoscaling"] = stage.autoscaling;
   return row;

@@ -32,7 +32,6 @@ struct StageFacts {
   kube::Json deployment;             // as the cluster has it; null where there is none yet
   int64_t lag = -1;                  // -1: not known
   double events_per_second = -1;
-  int64_t dead_letters = -1;
   kube::Json autoscaling;  // status.stages[].autoscaling; null without autoscaling
 };
 
