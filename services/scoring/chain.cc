@@ -96,7 +96,9 @@ absl::Status Chain::Process(const Batch& in, OutputBatch* out) {
   arena_.Reset();
   rows_.clear();
   ScanAll(in, out);
-  return RunSteps(in, out);
+  absl::Status status = RunSteps(in, out);
+  for (const std::unique_ptr<Step>& step : steps_) step->EndBatch();
+  return status;
 }
 
 void Chain::ScanAll(const Batch& in, OutputBatch* out) {

@@ -25,10 +25,16 @@ RulesProbe::RulesProbe(prometheus::Registry& registry,
   };
   for (const v1::Rule& rule : rules.rules()) add(rule.name(), rule.outcome());
   add("none", "none");
+  batch_.resize(decided_.size());
 }
 
-void RulesProbe::Decided(size_t rule) { decided_[rule]->Increment(); }
-void RulesProbe::Undecided() { decided_.back()->Increment(); }
+void RulesProbe::EndBatch() {
+  for (size_t rule = 0; rule < batch_.size(); ++rule) {
+    if (batch_[rule] == 0) continue;
+    decided_[rule]->Increment(static_cast<double>(batch_[rule]));
+    batch_[rule] = 0;
+  }
+}
 
 ModelProbe::ModelProbe(prometheus::Registry& registry,
                        const std::map<std::string, std::string>& labels, const std::string& as)
@@ -39,6 +45,16 @@ ModelProbe::ModelProbe(prometheus::Registry& registry,
                        .Register(registry)
                        .Add({{"as", as}}, kPredictions)) {}
 
-void ModelProbe::Predicted(double prediction) { predictions_.Observe(prediction); }
+void ModelProbe::Predicted(std::span<const float> predictions) {
+  std::vector<double> counts(kPredictions.size() + 1);
+  double sum = 0;
+  for (const float prediction : predictions) {
+    size_t bucket = 0;
+    for (const double limit : kPredictions) bucket += prediction > limit ? 1 : 0;
+    ++counts[bucket];
+    sum += prediction;
+  }
+  predictions_.ObserveMultiple(counts, sum);
+}
 
 }  // namespace levada::scoring

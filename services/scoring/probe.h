@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,11 @@ class Registry;
 //
 //   RulesProbe probe(context.registry, context.Labels(), config);
 //   probe.Decided(2);   // by the third rule
+//   probe.EndBatch();
 //
-// Threads: any.
+// What is shared with those who read metrics is touched once a batch.
+//
+// Threads: one at a time for each probe.
 namespace levada::scoring {
 
 class RulesProbe {
@@ -26,11 +31,14 @@ class RulesProbe {
   RulesProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels,
              const v1::Rules& rules);
 
-  void Decided(size_t rule);
-  void Undecided();  // no rule holds
+  void Decided(size_t rule) { ++batch_[rule]; }
+  void Undecided() { ++batch_.back(); }  // no rule holds
+  void EndBatch();
 
  private:
-  std::vector<prometheus::Counter*> decided_;  // by rule, and one more for none
+  // By rule, and one more for none.
+  std::vector<prometheus::Counter*> decided_;
+  std::vector<uint64_t> batch_;
 };
 
 class ModelProbe {
@@ -39,7 +47,7 @@ class ModelProbe {
   ModelProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels,
              const std::string& as);
 
-  void Predicted(double prediction);  // before it is scaled
+  void Predicted(std::span<const float> predictions);  // before they are scaled
 
  private:
   prometheus::Histogram& predictions_;

@@ -47,6 +47,9 @@ class Step {
     return absl::OkStatus();
   }
   virtual void Finish(Event& event) { (void)event; }
+
+  // After the last event of a batch: hands in what was counted meanwhile.
+  virtual void EndBatch() {}
 };
 
 // Slots of the activation that hold a field of the event as it stands there → the scan's slot of

@@ -41,11 +41,14 @@ class ModelStep : public Step {
     return Verdict::kKeep;
   }
 
-  absl::Status Run(size_t rows) override { return model_->Predict(matrix_.data(), rows, &scores_); }
+  absl::Status Run(size_t rows) override {
+    absl::Status status = model_->Predict(matrix_.data(), rows, &scores_);
+    if (status.ok()) probe_.Predicted(scores_);
+    return status;
+  }
 
   void Finish(Event& event) override {
     const auto prediction = static_cast<double>(scores_[event.row]);
-    probe_.Predicted(prediction);
     event.activation.Set(score_slot_, expr::Value::Double(prediction * scale_));
     event.activation.Set(version_slot_, expr::Value::String(model_->version()));
   }

@@ -30,6 +30,7 @@ class Rules : public Step {
   }
 
   std::string_view kind() const override { return "rules"; }
+  void EndBatch() override { probe_.EndBatch(); }
 
   Verdict Apply(Event& event) override {
     const Rule* first = nullptr;
