@@ -59,20 +59,20 @@ void Loop::Finish() {
 
 namespace {
 
-absl::Status LoadTls(const Server::Options& options, std::optional<asio::ssl::context>* tls) {
-  if (options.tls_certificate.empty() && options.tls_key.empty()) return absl::OkStatus();
-  tls->emplace(asio::ssl::context::tls_server);
+absl::StatusOr<std::shared_ptr<asio::ssl::context>> MakeTls(const std::string& certificate,
+                                                            const std::string& key) {
+  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   error_code error;
-  (*tls)->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3 |
-                          asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
-                      error);
-  (*tls)->use_certificate_chain(asio::buffer(options.tls_certificate), error);
+  tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3 |
+                       asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
+                   error);
+  tls->use_certificate_chain(asio::buffer(certificate), error);
   if (error) {
     return absl::InvalidArgumentError(base::StrCat("TLS certificate: ", error.message()));
   }
-  (*tls)->use_private_key(asio::buffer(options.tls_key), asio::ssl::context::pem, error);
+  tls->use_private_key(asio::buffer(key), asio::ssl::context::pem, error);
   if (error) return absl::InvalidArgumentError(base::StrCat("TLS key: ", error.message()));
-  return absl::OkStatus();
+  return tls;
 }
 
 class BeastServer final : public Server {
@@ -93,7 +93,10 @@ class BeastServer final : public Server {
 
   absl::Status Listen() {
     const Options& options = state_->options;
-    if (absl::Status status = LoadTls(options, &state_->tls); !status.ok()) return status;
+    if (!options.tls_certificate.empty() || !options.tls_key.empty()) {
+      absl::Status status = SetCertificate(options.tls_certificate, options.tls_key);
+      if (!status.ok()) return status;
+    }
     error_code error;
     const auto address = asio::ip::make_address(options.address, error);
     if (error) {
@@ -120,6 +123,14 @@ class BeastServer final : public Server {
   int connections() const override {
     std::lock_guard lock(state_->mutex);
     return state_->connections;
+  }
+
+  absl::Status SetCertificate(const std::string& certificate, const std::string& key) override {
+    auto tls = MakeTls(certificate, key);
+    if (!tls.ok()) return tls.status();
+    std::lock_guard lock(state_->mutex);
+    state_->tls = *std::move(tls);
+    return absl::OkStatus();
   }
 
   void BeginDrain() override {

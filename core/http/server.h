@@ -122,6 +122,10 @@ class Server {
   virtual uint16_t port() const = 0;
   virtual int connections() const = 0;
 
+  // What connections that begin from now on are shown, of a server that has TLS; PEM texts. Those
+  // that are open go on. kInvalidArgument: they cannot be used, and nothing changes.
+  virtual absl::Status SetCertificate(const std::string& certificate, const std::string& key) = 0;
+
   // From now on each answer says `Connection: close` and connections without a request are closed.
   // New ones are still accepted, so that a client hears a 503 and not a refused connection.
   virtual void BeginDrain() = 0;

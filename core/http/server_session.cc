@@ -106,7 +106,8 @@ class HttpSession final : public Session,
 
   Stream MakeStream(asio::ip::tcp::socket socket) {
     if constexpr (kTls) {
-      return Stream(std::move(socket), *state_->tls);
+      tls_ = state_->Tls();
+      return Stream(std::move(socket), *tls_);
     } else {
       return Stream(std::move(socket));
     }
@@ -343,6 +344,7 @@ class HttpSession final : public Session,
 
   const std::shared_ptr<ServerState> state_;
   const std::shared_ptr<Loop> loop_;
+  std::shared_ptr<asio::ssl::context> tls_;  // of stream_, with TLS
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
@@ -363,7 +365,7 @@ class HttpSession final : public Session,
 
 void StartSession(asio::ip::tcp::socket socket, std::shared_ptr<ServerState> state,
                   std::shared_ptr<Loop> loop) {
-  if (state->tls) {
+  if (state->Tls() != nullptr) {
     std::make_shared<HttpSession<beast::ssl_stream<beast::tcp_stream>>>(
         std::move(socket), std::move(state), std::move(loop))
         ->Start();

@@ -62,12 +62,17 @@ class Loop {
 struct ServerState {
   Server::Options options;
   std::vector<Route> routes;
-  std::optional<boost::asio::ssl::context> tls;
-  std::atomic<bool> draining{false};  // close connections behind their answer
-  std::atomic<bool> stopping{false};  // close connections
+  // A connection keeps that with which it began. nullptr: plain HTTP.
+  std::shared_ptr<boost::asio::ssl::context> Tls() {
+    std::lock_guard lock(mutex);
+    return tls;
+  }
+  std::shared_ptr<boost::asio::ssl::context> tls;  // under the mutex
+  std::atomic<bool> draining{false};               // close connections behind their answer
+  std::atomic<bool> stopping{false};               // close connections
   std::atomic<uint64_t> buffered_bytes{0};
 
-  // Count of open connections, and who waits for it to change.
+  // Also of the count of open connections, and who waits for it to change.
   std::mutex mutex;
   std::condition_variable changed;
   int connections = 0;

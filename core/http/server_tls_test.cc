@@ -78,5 +78,52 @@ TEST_F(ServerTest, Tls) {
   EXPECT_THAT(plain.Call(Post("/echo", "x")), Not(HasSubstr("HTTP/1.1")));
 }
 
+// A connection that trusts just one certificate.
+class TlsClient {
+ public:
+  TlsClient(uint16_t port, const std::string& trusted) : context_(asio::ssl::context::tls_client) {
+    context_.add_certificate_authority(asio::buffer(trusted));
+    context_.set_verify_mode(asio::ssl::verify_peer);
+    stream_.emplace(io_, context_);
+    stream_->next_layer().connect({asio::ip::make_address("127.0.0.1"), port});
+    stream_->handshake(asio::ssl::stream_base::client, error_);
+  }
+
+  bool connected() const { return !error_; }
+
+  std::string Call(const std::string& body) {
+    asio::write(*stream_, asio::buffer(Post("/echo", body)));
+    std::string response;
+    while (!response.ends_with(body)) {
+      char bytes[1000];
+      response.append(bytes, stream_->read_some(asio::buffer(bytes)));
+    }
+    return response;
+  }
+
+ private:
+  asio::io_context io_;
+  asio::ssl::context context_;
+  std::optional<asio::ssl::stream<tcp::socket>> stream_;
+  error_code error_;
+};
+
+TEST_F(ServerTest, ACertificateIsReplacedBelowOpenConnections) {
+  const Certificate first = SelfSigned();
+  const Certificate second = SelfSigned();
+  Start({.tls_certificate = first.certificate, .tls_key = first.key});
+  TlsClient before(server_->port(), first.certificate);
+  ASSERT_TRUE(before.connected());
+  EXPECT_FALSE(server_->SetCertificate(second.certificate, first.key).ok()) << "of two pairs";
+  EXPECT_TRUE(TlsClient(server_->port(), first.certificate).connected()) << "nothing changed";
+
+  ASSERT_TRUE(server_->SetCertificate(second.certificate, second.key).ok());
+  EXPECT_THAT(before.Call("goes on"), StartsWith("HTTP/1.1 200"));
+  EXPECT_FALSE(TlsClient(server_->port(), first.certificate).connected());
+  TlsClient after(server_->port(), second.certificate);
+  ASSERT_TRUE(after.connected());
+  EXPECT_THAT(after.Call("new"), StartsWith("HTTP/1.1 200"));
+}
+
 }  // namespace
 }  // namespace levada::http
