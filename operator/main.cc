@@ -19,6 +19,8 @@
 #include "operator/controller/pipeline_controller.h"
 #include "operator/kube/leader.h"
 #include "operator/render/inputs.h"
+#include "operator/render/names.h"
+#include "operator/settings/settings.h"
 #include "operator/topics/kafka_state.h"
 
 namespace levada::controller {
@@ -34,9 +36,8 @@ struct Flags {
   std::string context;
   std::string name_space;
   std::string operator_name_space;
-  std::string kafka;
+  std::string settings;
   std::string image;
-  std::string image_pull_policy;
   std::string identity;
   std::string address = "0.0.0.0";
   uint16_t http_port = 8080;
@@ -57,12 +58,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--operator-namespace", flags.operator_name_space,
                  "Namespace of the operator itself and of its Lease (default: that of the pod or "
                  "context)");
-  app.add_option("--kafka", flags.kafka,
-                 "Kafka brokers (host:port,…) of pipelines that have no connection `kafka`")
-      ->envname("LEVADA_KAFKA");
+  app.add_option(
+      "--settings", flags.settings,
+      "File with what all pipelines have from the installation: Kafka, pods, monitoring, "
+      "webhook (docs/reference/operator-settings.md)");
   app.add_option("--image", flags.image, "Image of the workers")->envname("LEVADA_IMAGE");
-  app.add_option("--image-pull-policy", flags.image_pull_policy, "Always, IfNotPresent or Never")
-      ->check(CLI::IsMember({"Always", "IfNotPresent", "Never"}));
   app.add_option("--identity", flags.identity, "Name in the election, unique (default: the host's)")
       ->envname("POD_NAME");
   app.add_flag("--elect,!--no-elect", flags.elect,
@@ -150,14 +150,13 @@ absl::Status StartLogging(const Flags& flags) {
   return absl::OkStatus();
 }
 
-render::Settings SettingsFrom(const Flags& flags, const kube::Config& config) {
-  render::Settings settings;
-  if (!flags.image.empty()) settings.image = flags.image;
-  settings.image_pull_policy = flags.image_pull_policy;
-  settings.operator_namespace =
+render::Settings RenderingOf(const Flags& flags, const v1::OperatorSettings& file,
+                             const kube::Config& config) {
+  render::Settings rendering = settings::ForRendering(file);
+  if (!flags.image.empty()) rendering.image = flags.image;
+  rendering.operator_namespace =
       flags.operator_name_space.empty() ? config.name_space : flags.operator_name_space;
-  if (!flags.kafka.empty()) settings.kafka.emplace().set_brokers(flags.kafka);
-  return settings;
+  return rendering;
 }
 
 // A value of a Secret of the pipeline's namespace, as the API server has it.
@@ -193,10 +192,13 @@ absl::Status Act(kube::Elector* elector, PipelineController& controller, StopSig
 }
 
 // The text of a file that `spec.files` names, for what the operator itself needs: a CA.
-absl::StatusOr<std::string> FileText(kube::Client& client, const std::string& name_space,
-                                     const v1::Pipeline& pipeline, const std::string& path) {
+absl::StatusOr<std::string> FileText(kube::Client& client, const render::Settings& settings,
+                                     const std::string& name_space, const v1::Pipeline& pipeline,
+                                     const std::string& path) {
   for (const v1::MountedFile& file : pipeline.spec().files()) {
     if (file.path() != path) continue;
+    // Before its copy for the workers is made.
+    if (render::IsSharedKafkaCa(pipeline.metadata().name(), file)) return settings.kafka->ca;
     const std::string key = render::KeyOf(file);
     if (!file.secret().empty()) return SecretValue(client, name_space, file.secret(), key);
     if (file.config_map().empty()) break;
@@ -209,17 +211,19 @@ absl::StatusOr<std::string> FileText(kube::Client& client, const std::string& na
       base::StrCat("file ", path, ": name its ConfigMap or Secret in spec.files"));
 }
 
-std::unique_ptr<KafkaState> MakeKafka(kube::Client& client) {
-  return topics::MakeKafkaState({.config = [&client](const kube::Json& live,
-                                                     const pipeline::Plan& plan) {
-    const std::string name_space = kube::NamespaceOf(live);
-    return kafka::ConfigFor(
-        plan.pipeline, "",
-        [&](const std::string& secret, const std::string& key) {
-          return SecretValue(client, name_space, secret, key);
-        },
-        [&](const std::string& file) { return FileText(client, name_space, plan.pipeline, file); });
-  }});
+std::unique_ptr<KafkaState> MakeKafka(kube::Client& client, const render::Settings& settings) {
+  return topics::MakeKafkaState(
+      {.config = [&client, &settings](const kube::Json& live, const pipeline::Plan& plan) {
+        const std::string name_space = kube::NamespaceOf(live);
+        return kafka::ConfigFor(
+            plan.pipeline, "",
+            [&](const std::string& secret, const std::string& key) {
+              return SecretValue(client, name_space, secret, key);
+            },
+            [&](const std::string& file) {
+              return FileText(client, settings, name_space, plan.pipeline, file);
+            });
+      }});
 }
 
 absl::StatusOr<std::unique_ptr<kube::Elector>> MakeElector(
@@ -233,6 +237,8 @@ absl::StatusOr<std::unique_ptr<kube::Elector>> MakeElector(
 
 absl::Status Run(const Flags& flags) {
   if (absl::Status status = StartLogging(flags); !status.ok()) return status;
+  const auto file = settings::Load(flags.settings);
+  if (!file.ok()) return file.status();
   StopSignal stop;
   const auto config = kube::LoadConfig({.kubeconfig = flags.kubeconfig, .context = flags.context});
   if (!config.ok()) return config.status();
@@ -240,7 +246,7 @@ absl::Status Run(const Flags& flags) {
   if (!made.ok()) return made.status();
   const std::shared_ptr<kube::Transport> transport = *std::move(made);
   const std::string identity = flags.identity.empty() ? HostName() : flags.identity;
-  const render::Settings settings = SettingsFrom(flags, *config);
+  const render::Settings settings = RenderingOf(flags, *file, *config);
 
   Metrics metrics;
   auto elector = MakeElector(flags, settings.operator_namespace, identity, transport, metrics);
@@ -251,7 +257,7 @@ absl::Status Run(const Flags& flags) {
     options.time_to_write = [&] { return (*elector)->TimeToWrite(); };
   }
   kube::Client client(transport, options);
-  const std::unique_ptr<KafkaState> kafka = MakeKafka(client);
+  const std::unique_ptr<KafkaState> kafka = MakeKafka(client, settings);
   PipelineController controller(client, *kafka, metrics,
                                 {.settings = settings,
                                  .name_space = flags.name_space,

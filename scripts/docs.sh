@@ -12,7 +12,7 @@ case "${1:-}" in
   *) usage_error "unknown argument '$1'" ;;
 esac
 [[ -f build/release/build.ninja ]] || scripts/setup.sh
-scripts/build.sh release levada-docgen levada-crdgen
+scripts/build.sh release levada-docgen levada-settingsgen levada-crdgen
 if $check; then
   ctest --test-dir build/release -R '_reference$' --output-on-failure --no-tests=error ||
     die "a reference is stale; ./dev docs writes it"

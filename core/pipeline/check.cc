@@ -14,10 +14,11 @@ using google::protobuf::Message;
 
 class StructureCheck {
  public:
-  explicit StructureCheck(const CheckContext& context) : context_(context) {}
+  StructureCheck(const SourceMap& source, Problems* problems)
+      : source_(source), problems_(problems) {}
 
   void Visit(const std::string& path, const Message& message) const {
-    if (context_.source.Broken(path)) return;  // told already
+    if (source_.Broken(path)) return;  // told already
     const Descriptor& type = *message.GetDescriptor();
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
@@ -27,7 +28,7 @@ class StructureCheck {
     if (rules.exactly_one_size() > 0) ExactlyOne(path, message, rules);
     if (rules.at_most_one_size() > 0) AtMostOne(path, message, rules);
     if (rules.at_least_one_size() > 0 && Given(path, message, rules.at_least_one()).empty()) {
-      context_.Error(path, "expected at least one of " + OneOf(Keys(type, rules.at_least_one())));
+      Error(path, "expected at least one of " + OneOf(Keys(type, rules.at_least_one())));
     }
   }
 
@@ -42,13 +43,13 @@ class StructureCheck {
   void Require(const std::string& path, const Message& message,
                const FieldDescriptor& field) const {
     const std::string child = Join(path, KeyOf(field));
-    if (HasValue(message, field) || context_.source.Broken(child)) return;
-    if (!context_.source.Has(child)) {
-      context_.Error(path, base::StrCat("the key `", KeyOf(field), "` is missing"));
+    if (HasValue(message, field) || source_.Broken(child)) return;
+    if (!source_.Has(child)) {
+      Error(path, base::StrCat("the key `", KeyOf(field), "` is missing"));
     } else if (field.is_repeated()) {
-      context_.Error(child, "expected at least one element");
+      Error(child, "expected at least one element");
     } else {
-      context_.Error(child, "must not be empty");
+      Error(child, "must not be empty");
     }
   }
 
@@ -65,7 +66,7 @@ class StructureCheck {
     for (const std::string& name : names) {
       const FieldDescriptor& field = *message.GetDescriptor()->FindFieldByName(name);
       const std::string key = KeyOf(field);
-      if (HasValue(message, field) || context_.source.Has(Join(path, key))) given.push_back(key);
+      if (HasValue(message, field) || source_.Has(Join(path, key))) given.push_back(key);
     }
     return given;
   }
@@ -75,19 +76,19 @@ class StructureCheck {
     const std::vector<std::string> given = Given(path, message, rules.exactly_one());
     const std::string one = OneOf(Keys(*message.GetDescriptor(), rules.exactly_one()));
     if (given.empty()) {
-      context_.Error(path, "expected exactly one of " + one);
+      Error(path, "expected exactly one of " + one);
       return;
     }
     for (size_t i = 1; i < given.size(); ++i) {
-      context_.problems->Add(context_.source.AtKey(
+      problems_->Add(source_.AtKey(
           Join(path, given[i]),
           base::StrCat("`", given[i], "` beside `", given[0], "`: expected exactly one of ", one)));
     }
     // An empty list, or empty text, stands for nothing.
     const std::string child = Join(path, given[0]);
     const FieldDescriptor* field = FindKey(*message.GetDescriptor(), given[0]);
-    if (given.size() == 1 && !HasValue(message, *field) && !context_.source.Broken(child)) {
-      context_.Error(child, "must not be empty");
+    if (given.size() == 1 && !HasValue(message, *field) && !source_.Broken(child)) {
+      Error(child, "must not be empty");
     }
   }
 
@@ -95,22 +96,27 @@ class StructureCheck {
                  const v1::MessageRules& rules) const {
     const std::vector<std::string> given = Given(path, message, rules.at_most_one());
     for (size_t i = 1; i < given.size(); ++i) {
-      context_.problems->Add(context_.source.AtKey(
+      problems_->Add(source_.AtKey(
           Join(path, given[i]),
           base::StrCat("`", given[i], "` beside `", given[0], "`: expected at most one of ",
                        OneOf(Keys(*message.GetDescriptor(), rules.at_most_one())))));
     }
   }
 
-  const CheckContext& context_;
+  void Error(const std::string& path, std::string message) const {
+    problems_->Add(source_.At(path, std::move(message)));
+  }
+
+  const SourceMap& source_;
+  Problems* problems_;
 };
 
 }  // namespace
 
-void CheckStructure(const CheckContext& context) {
-  const StructureCheck check(context);
-  VisitMessages(context.pipeline, "", [&](const std::string& path, const Message& message) {
-    check.Visit(path, message);
+void CheckStructure(const Message& message, const SourceMap& source, Problems* problems) {
+  const StructureCheck check(source, problems);
+  VisitMessages(message, "", [&](const std::string& path, const Message& visited) {
+    check.Visit(path, visited);
   });
 }
 
@@ -134,7 +140,7 @@ namespace {
 Problems RunChecks(const v1::Pipeline& pipeline, const SourceMap& source) {
   Problems problems;
   const CheckContext context{pipeline, source, &problems};
-  CheckStructure(context);
+  CheckStructure(pipeline, source, &problems);
   CheckUnique(context);
   CheckReferences(context);
   CheckTopics(context);

@@ -30,8 +30,9 @@ struct CheckContext {
   const v1::Topic* Topic(std::string_view name) const { return FindTopic(pipeline, name); }
 };
 
-// What is required and absent; exactlyOne, atLeastOne and atMostOne.
-void CheckStructure(const CheckContext& context);
+// What is required and absent; exactlyOne, atLeastOne and atMostOne. Of any message of the schema.
+void CheckStructure(const google::protobuf::Message& message, const SourceMap& source,
+                    Problems* problems);
 // Names that are twice where they may be once.
 void CheckUnique(const CheckContext& context);
 // Names of topics and connections that nothing has, connections of another kind.

@@ -40,23 +40,24 @@ void SetScalar(const FieldDescriptor& field, const std::string& text, Message* m
   }
 }
 
-void Fill(Message* message);
-
 void FillChildren(const FieldDescriptor& field, Message* message) {
   const Reflection& reflection = *message->GetReflection();
-  if (!field.is_repeated()) return Fill(reflection.MutableMessage(message, &field));
+  if (!field.is_repeated()) return FillDefaults(reflection.MutableMessage(message, &field));
   const int size = reflection.FieldSize(*message, &field);
   for (int i = 0; i < size; ++i) {
     Message* element = reflection.MutableRepeatedMessage(message, &field, i);
     if (!field.is_map()) {
-      Fill(element);
+      FillDefaults(element);
     } else if (field.message_type()->map_value()->message_type() != nullptr) {
-      Fill(element->GetReflection()->MutableMessage(element, field.message_type()->map_value()));
+      FillDefaults(
+          element->GetReflection()->MutableMessage(element, field.message_type()->map_value()));
     }
   }
 }
 
-void Fill(Message* message) {
+}  // namespace
+
+void FillDefaults(Message* message) {
   const auto& type = *message->GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
@@ -69,6 +70,8 @@ void Fill(Message* message) {
     }
   }
 }
+
+namespace {
 
 // Names made from other names.
 void FillStep(v1::Step* step) {
@@ -83,7 +86,7 @@ void FillStep(v1::Step* step) {
 }  // namespace
 
 void ApplyDefaults(v1::Pipeline* pipeline) {
-  Fill(pipeline);
+  FillDefaults(pipeline);
   pipeline->mutable_spec()->mutable_dead_letters()->set_topic(DeadLetterTopic(*pipeline));
   for (v1::Stage& stage : *pipeline->mutable_spec()->mutable_stages()) {
     if (!stage.has_scoring()) continue;

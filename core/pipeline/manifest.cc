@@ -8,9 +8,11 @@
 #include "core/base/strings.h"
 #include "core/base/utf8.h"
 #include "core/pipeline/check.h"
+#include "core/pipeline/check_context.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/reader.h"
+#include "core/pipeline/rules.h"
 #include "core/pipeline/yaml.h"
 
 namespace levada::pipeline {
@@ -118,21 +120,28 @@ void CheckNames(const std::vector<Document>& documents, Problems* problems) {
   }
 }
 
+// The documents of a text; none, and a problem, where it cannot be read.
+std::vector<YamlNode> ReadDocuments(std::string_view text, std::string_view file,
+                                    Problems* problems) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const bool pairs = IsJson(text) && text.find("\\u") != text.npos;
+  const auto source =
+      std::make_shared<const SourceText>(file, pairs ? JoinSurrogates(text) : std::string(text));
+  if (!CheckBytes(*source, problems)) return {};
+  std::vector<YamlNode> documents = ParseYaml(source, problems);
+  if (documents.empty() && problems->empty()) {
+    problems->Add(ProblemAt(*source, 0, "", "there is no manifest in it",
+                            "see manifests/samples for what one looks like"));
+  }
+  return documents;
+}
+
 }  // namespace
 
 Manifests ReadManifests(std::string_view text, std::string_view file) {
   Manifests manifests;
   Problems& problems = manifests.problems;
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  const bool pairs = IsJson(text) && text.find("\\u") != text.npos;
-  const auto source =
-      std::make_shared<const SourceText>(file, pairs ? JoinSurrogates(text) : std::string(text));
-  if (!CheckBytes(*source, &problems)) return manifests;
-  const std::vector<YamlNode> documents = ParseYaml(source, &problems);
-  if (documents.empty() && problems.empty()) {
-    problems.Add(ProblemAt(*source, 0, "", "there is no manifest in it",
-                           "see manifests/samples for what one looks like"));
-  }
+  const std::vector<YamlNode> documents = ReadDocuments(text, file, &problems);
   for (const YamlNode& node : documents) {
     if (!CheckKind(node, &problems)) continue;
     Document& document = manifests.documents.emplace_back();
@@ -142,6 +151,26 @@ Manifests ReadManifests(std::string_view text, std::string_view file) {
   CheckNames(manifests.documents, &problems);
   problems.Sort();
   return manifests;
+}
+
+absl::Status LoadMessage(std::string_view text, std::string_view file,
+                         google::protobuf::Message* message) {
+  Problems problems;
+  const std::vector<YamlNode> documents = ReadDocuments(text, file, &problems);
+  if (!documents.empty()) {
+    SourceMap source;
+    source.Set("", documents[0].span, documents[0].span);
+    Reader(&source, &problems).ReadMessage(documents[0], "", message);
+    CheckStructure(*message, source, &problems);
+    if (documents.size() > 1) {
+      problems.Add(ProblemAt(*documents[1].span.source, documents[1].span.begin, "",
+                             "a second document: one is expected"));
+    }
+  }
+  problems.Sort();
+  if (problems.HasErrors()) return absl::InvalidArgumentError(problems.ToText());
+  FillDefaults(message);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Pipeline> LoadPipeline(std::string_view text, std::string_view file) {

@@ -63,6 +63,12 @@ void ApplyOverride(std::string_view text, Document* document, Problems* problems
 // otherwise. This is how a worker reads its slice.
 absl::StatusOr<v1::Pipeline> LoadPipeline(std::string_view text, std::string_view file);
 
+// Fills `message`, of any type of the schema, from the one document of `text`: as strictly as a
+// manifest is read, what is required is there, defaults are applied. InvalidArgument with all
+// problems otherwise. This is how the operator reads its settings.
+absl::Status LoadMessage(std::string_view text, std::string_view file,
+                         google::protobuf::Message* message);
+
 // The manifest as YAML: deterministic, and ReadManifests gives back the same message.
 std::string ToYaml(const v1::Pipeline& pipeline);
 

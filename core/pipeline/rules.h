@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "levada/v1/options.pb.h"
 
 // What options.proto says of the schema's messages, fields and enum values, as the reader, the
@@ -29,6 +30,9 @@ std::string YamlName(const google::protobuf::EnumValueDescriptor& value);
 std::vector<std::string> YamlNames(const google::protobuf::EnumDescriptor& type);
 const google::protobuf::EnumValueDescriptor* FindValue(const google::protobuf::EnumDescriptor& type,
                                                        std::string_view name);
+
+// Puts in what options.proto says of absent fields, in `message` and all that it has.
+void FillDefaults(google::protobuf::Message* message);
 
 // Bounds, with the defaults of options.proto.
 size_t MaxLength(const v1::FieldRules& rules);

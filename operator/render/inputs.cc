@@ -3,6 +3,7 @@
 #include "core/base/strings.h"
 #include "core/pipeline/rules.h"
 #include "core/pipeline/visit.h"
+#include "operator/render/names.h"
 
 namespace levada::render {
 namespace {
@@ -36,6 +37,8 @@ std::vector<Use> UsesOf(const pipeline::Plan& plan, const pipeline::PlannedStage
     uses.push_back({{Input::Kind::kSecret, secret}});
   }
   for (const v1::MountedFile& file : FilesOf(plan, stage)) {
+    // The operator makes it, under a name that changes with it.
+    if (IsSharedKafkaCa(plan.pipeline.metadata().name(), file)) continue;
     if (!file.secret().empty()) uses.push_back({{Input::Kind::kSecret, file.secret()}});
     if (!file.config_map().empty()) uses.push_back({{Input::Kind::kConfigMap, file.config_map()}});
   }

@@ -34,6 +34,15 @@ std::string ObjectName(std::string_view pipeline, std::string_view stage) {
 
 std::string SharedName(std::string_view pipeline) { return ObjectName(pipeline, "levada"); }
 
+std::string SharedKafkaCaName(std::string_view pipeline, std::string_view ca) {
+  return base::StrCat(ObjectName(pipeline, "kafka-ca"), "-", ShortHash(ca));
+}
+
+bool IsSharedKafkaCa(std::string_view pipeline, const v1::MountedFile& file) {
+  return file.path() == kSharedKafkaCa &&
+         file.config_map().starts_with(ObjectName(pipeline, "kafka-ca") + "-");
+}
+
 kube::Json SelectorLabels(std::string_view pipeline, std::string_view stage) {
   kube::Json labels = {{std::string(kPipelineLabel), pipeline}};
   if (!stage.empty()) labels[std::string(kStageLabel)] = stage;

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "levada/v1/cluster.pb.h"
 #include "operator/kube/object.h"
 
 // Names, labels and annotations of what the operator makes. Selectors are made of them, and those
@@ -31,6 +32,13 @@ inline constexpr std::string_view kRestartNonce = "levada.dev/restart-nonce";
 std::string ObjectName(std::string_view pipeline, std::string_view stage);
 // Of what a pipeline has once: `<pipeline>-levada`.
 std::string SharedName(std::string_view pipeline);
+
+// The certificates of the installation's Kafka, as the manifest would name their file, and the
+// ConfigMap that holds them: another one when they change.
+inline constexpr std::string_view kSharedKafkaCa = "levada.dev/kafka-ca.pem";
+std::string SharedKafkaCaName(std::string_view pipeline, std::string_view ca);
+// Whether an entry of `spec.files` is that ConfigMap, which the operator makes itself.
+bool IsSharedKafkaCa(std::string_view pipeline, const v1::MountedFile& file);
 
 // What selects a stage's pods; of a pipeline's where `stage` is empty.
 kube::Json SelectorLabels(std::string_view pipeline, std::string_view stage = "");

@@ -1,5 +1,6 @@
 #include "operator/render/render.h"
 
+#include <algorithm>
 #include <set>
 
 #include "operator/render/names.h"
@@ -22,6 +23,14 @@ void AddMountedConfigMaps(const Json& replica_set, std::set<std::string>* names)
   for (const Json& volume : *volumes) names->insert(kube::TextAt(volume, {"configMap", "name"}));
 }
 
+// Not where the pipeline has a Kafka of its own, or another source of that file.
+bool HasSharedKafkaCa(const World& world) {
+  const auto& files = world.plan.pipeline.spec().files();
+  return std::any_of(files.begin(), files.end(), [&](const v1::MountedFile& file) {
+    return IsSharedKafkaCa(world.pipeline(), file);
+  });
+}
+
 void RenderStage(const StageView& stage, std::vector<Json>* objects) {
   objects->push_back(RenderSlice(stage));
   if (stage.stage.has_archiving() && stage.stage.pod().volume().claim().empty()) {
@@ -38,12 +47,13 @@ void RenderStage(const StageView& stage, std::vector<Json>* objects) {
 void Complete(const Settings& settings, v1::Pipeline* pipeline) {
   v1::PipelineSpec& spec = *pipeline->mutable_spec();
   if (!settings.kafka || spec.connections().contains(kKafka)) return;
-  *(*spec.mutable_connections())[kKafka].mutable_kafka() = *settings.kafka;
-  std::set<std::string> known;
-  for (const v1::MountedFile& file : spec.files()) known.insert(file.path());
-  for (const v1::MountedFile& file : settings.files) {
-    if (known.insert(file.path()).second) *spec.add_files() = file;
-  }
+  v1::KafkaConnection& kafka = *(*spec.mutable_connections())[kKafka].mutable_kafka();
+  kafka = settings.kafka->connection;
+  if (settings.kafka->ca.empty()) return;
+  kafka.mutable_tls()->set_ca_file(std::string(kSharedKafkaCa));
+  v1::MountedFile& file = *spec.add_files();
+  file.set_path(std::string(kSharedKafkaCa));
+  file.set_config_map(SharedKafkaCaName(pipeline->metadata().name(), settings.kafka->ca));
 }
 
 const std::vector<const kube::Resource*>& Kinds() {
@@ -58,11 +68,12 @@ std::vector<Json> Render(const pipeline::Plan& plan, const Json& live, const Set
                          const Facts& facts) {
   const World world{plan, live, settings, facts};
   std::vector<Json> objects = {RenderServiceAccount(world), RenderMetricsService(world)};
+  if (HasSharedKafkaCa(world)) objects.push_back(RenderSharedKafkaCa(world));
   for (const pipeline::PlannedStage& stage : plan.stages) {
     RenderStage(ViewOf(world, stage), &objects);
   }
-  if (facts.has_pod_monitors) objects.push_back(RenderPodMonitor(world));
-  if (facts.has_prometheus_rules) objects.push_back(RenderAlerts(world));
+  if (settings.pod_monitors && facts.has_pod_monitors) objects.push_back(RenderPodMonitor(world));
+  if (settings.alerts && facts.has_prometheus_rules) objects.push_back(RenderAlerts(world));
   if (settings.dashboards) objects.push_back(RenderDashboard(world));
   return objects;
 }

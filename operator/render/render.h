@@ -25,7 +25,8 @@
 // Threads: pure functions.
 namespace levada::render {
 
-// Puts in what the installation has for every pipeline. Before Compile: it is part of the slices.
+// Puts in what the installation has for every pipeline: its Kafka, where the pipeline has none.
+// Before Compile: it is part of the slices.
 void Complete(const Settings& settings, v1::Pipeline* pipeline);
 
 // The wanted objects, in the order in which they are best applied. `live` is the Pipeline as the

@@ -47,30 +47,52 @@ TEST(NamesTest, BeginWithALetterAsThoseOfServicesMust) {
   EXPECT_EQ(ObjectName("3d-prints", "gate"), "p3d-prints-gate");
 }
 
+SharedKafka KafkaWithCa(const std::string& ca) {
+  SharedKafka kafka;
+  kafka.connection.set_brokers("kafka.streams:9093");
+  kafka.connection.set_secret_ref("levada-kafka");
+  kafka.connection.mutable_tls();
+  kafka.ca = ca;
+  return kafka;
+}
+
 TEST(CompleteTest, APipelineWithoutKafkaGetsTheInstallations) {
   Scene scene(OneStage(kScore));
-  scene.settings.kafka.emplace();
-  scene.settings.kafka->set_brokers("kafka.streams:9093");
-  scene.settings.kafka->set_secret_ref("levada-kafka");
-  scene.settings.kafka->mutable_tls()->set_ca_file("kafka/ca.crt");
-  v1::MountedFile* ca = scene.settings.files.Add();
-  ca->set_path("kafka/ca.crt");
-  ca->set_config_map("kafka-ca");
-  EXPECT_THAT(scene
-                  .Object("ConfigMap",
-                          "shop-score-" + scene.plan().stages[0].slice_hash)["data"]["slice.yaml"]
-                  .get<std::string>(),
-              testing::HasSubstr("brokers: kafka.streams:9093"));
-  EXPECT_THAT(InputsOf(scene.plan()), ElementsAre(Input{Input::Kind::kSecret, "levada-kafka"},
-                                                  Input{Input::Kind::kConfigMap, "kafka-ca"}));
-  EXPECT_EQ(scene.MountPaths("score")["file-0/file"], "/etc/levada/files/kafka/ca.crt");
+  scene.settings.kafka = KafkaWithCa("PEM");
+  const std::string slice = scene.Object(
+      "ConfigMap", "shop-score-" + scene.plan().stages[0].slice_hash)["data"]["slice.yaml"];
+  EXPECT_THAT(slice, testing::HasSubstr("brokers: kafka.streams:9093"));
+  EXPECT_THAT(slice, testing::HasSubstr("caFile: levada.dev/kafka-ca.pem"));
+  EXPECT_EQ(scene.MountPaths("score")["file-0/file"], "/etc/levada/files/levada.dev/kafka-ca.pem");
+  EXPECT_EQ(scene.MountPaths("score")["secret-0"], "/etc/levada/secrets/levada-kafka");
+  // The Secret is waited for and followed; the copy of the CA is the operator's own.
+  EXPECT_THAT(InputsOf(scene.plan()), ElementsAre(Input{Input::Kind::kSecret, "levada-kafka"}));
+}
+
+TEST(CompleteTest, TheInstallationsCaIsGivenToThePipelineAndAnotherOneRollsIt) {
+  Scene scene(OneStage(kScore));
+  const auto ca_of = [&](const std::string& ca) {
+    scene.settings.kafka = KafkaWithCa(ca);
+    return scene.PodSpec("score")["volumes"][1]["configMap"]["name"].get<std::string>();
+  };
+  const std::string first = ca_of("PEM");
+  const Json object = scene.Object("ConfigMap", first);
+  EXPECT_EQ(object["data"]["kafka-ca.pem"], "PEM");
+  EXPECT_EQ(object["immutable"], true);
+  EXPECT_NE(ca_of("other PEM"), first);
+  // Older pods have it mounted still.
+  const Json replica_set = {
+      {"kind", "ReplicaSet"},
+      {"spec", {{"template", {{"spec", {{"volumes", {{{"configMap", {{"name", first}}}}}}}}}}}}};
+  EXPECT_THAT(Leftovers(scene.Objects(), {object, replica_set}), IsEmpty());
+  EXPECT_THAT(Leftovers(scene.Objects(), {object}), ElementsAre(object));
 }
 
 TEST(CompleteTest, APipelinesOwnKafkaStands) {
   Scene scene(OneStage(kScore, "  connections: {kafka: {kafka: {brokers: \"own:9092\"}}}\n"));
-  scene.settings.kafka.emplace();
-  scene.settings.kafka->set_brokers("other:9092");
-  scene.settings.files.Add()->set_path("other");
+  const size_t objects = scene.Objects().size();
+  scene.settings.kafka = KafkaWithCa("PEM");
+  EXPECT_EQ(scene.Objects().size(), objects);
   Complete(scene.settings, &scene.pipeline);
   EXPECT_EQ(scene.pipeline.spec().connections().at("kafka").kafka().brokers(), "own:9092");
   EXPECT_EQ(scene.pipeline.spec().files_size(), 0);
@@ -168,6 +190,10 @@ TEST(RenderTest, MonitoringIsMadeWhereSomebodyReadsIt) {
   scene.settings.monitor_labels = {{"release", "prometheus"}};
   EXPECT_EQ(kube::LabelOf(scene.Object("PodMonitor", "shop-levada"), "release"), "prometheus");
   EXPECT_FALSE(scene.Object("ConfigMap", "shop-levada-dashboard").is_null());
+  scene.settings.pod_monitors = scene.settings.alerts = false;
+  EXPECT_THAT(NamesOf(scene.Objects(), "PodMonitor"), IsEmpty());
+  EXPECT_THAT(NamesOf(scene.Objects(), "PrometheusRule"), IsEmpty());
+  scene.settings.pod_monitors = scene.settings.alerts = true;
   scene.facts.has_pod_monitors = scene.facts.has_prometheus_rules = false;
   scene.settings.dashboards = false;
   EXPECT_THAT(NamesOf(scene.Objects(), "PodMonitor"), IsEmpty());

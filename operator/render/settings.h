@@ -18,7 +18,14 @@
 // Threads: plain data.
 namespace levada::render {
 
-// How the operator is installed; the same for all pipelines.
+// A Kafka that pipelines share. Its Secret is that of each pipeline's own namespace; its
+// certificates are public, and each pipeline gets a copy.
+struct SharedKafka {
+  v1::KafkaConnection connection;
+  std::string ca;  // PEM; empty: the authorities of the image
+};
+
+// How the operator is installed; the same for all pipelines. operator/settings reads most of it.
 struct Settings {
   std::string image = "levada";               // has the programs of all kinds of stages
   std::map<std::string, std::string> images;  // by kind ("scoring"), where one has its own
@@ -27,9 +34,7 @@ struct Settings {
   v1::Resources resources;  // of stages that say nothing about `resources`
   std::string log_level;    // empty: the workers' own
 
-  // The Kafka of pipelines that have no connection `kafka`, with the files (its CA) that it names.
-  std::optional<v1::KafkaConnection> kafka;
-  google::protobuf::RepeatedPtrField<v1::MountedFile> files;
+  std::optional<SharedKafka> kafka;  // of pipelines that have no connection `kafka`
 
   // What the workers listen on: "::" where pods have IPv6 addresses only.
   std::string listen = "0.0.0.0";
@@ -44,6 +49,8 @@ struct Settings {
   // Who may read metrics: peers as a NetworkPolicy has them; everybody where there are none.
   kube::Json metrics_from = kube::Json::array();
 
+  bool pod_monitors = true;
+  bool alerts = true;
   // Labels by which Prometheus finds its PodMonitors and PrometheusRules, `release: prometheus`.
   kube::Json monitor_labels = kube::Json::object();
   std::string scrape_interval;  // empty: Prometheus' own

@@ -77,6 +77,7 @@ std::string ClaimOf(const StageView& stage);
 // One object, or one kind of them.
 Json RenderServiceAccount(const World& world);
 Json RenderMetricsService(const World& world);
+Json RenderSharedKafkaCa(const World& world);
 Json RenderSlice(const StageView& stage);
 Json RenderVolumeClaim(const StageView& stage);
 Json RenderService(const StageView& stage);

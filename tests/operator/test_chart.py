@@ -144,7 +144,7 @@ class TestRights:
 
     @pytest.mark.parametrize("group, resource", MONITORING)
     def test_on_monitoring(self, api, group, resource):
-        assert {verb for verb in VERBS if api.allows(OPERATOR, verb, group, resource)} == MAKES
+        assert {verb for verb in VERBS if api.allows(OPERATOR, verb, group, resource)} == MAKES | {"delete"}
 
     def test_to_be_waited_for_by_what_it_owns(self, api):
         assert api.allows(OPERATOR, "update", "levada.dev", "pipelines/finalizers")
@@ -205,7 +205,13 @@ class TestRights:
 
 # Values that each change something that the API server checks.
 EVERYTHING = (
-    "kafka.brokers=a:9092\\,b:9092", "image.digest=sha256:" + "0" * 64, "imagePullSecrets[0].name=login",
+    "kafka.brokers=a:9092\\,b:9092", "kafka.tls.enabled=true", "kafka.tls.ca=-----BEGIN CERTIFICATE-----",
+    "kafka.secretRef=levada-kafka", "settings.workers.images.scoring=a:1", "settings.workers.imagePullSecrets[0].name=b",
+    "settings.workers.resources.requests.cpu=100m", "settings.workers.logLevel=warn",
+    "settings.workers.userId=1000730000", "settings.workers.listen=::",
+    "settings.networkPolicies.metricsFrom[0].podSelector.matchLabels.a=b", "settings.prometheus.podMonitors=false",
+    "settings.prometheus.labels.release=prometheus", "settings.prometheus.scrapeInterval=30s",
+    "settings.grafana.labels.a=b", "settings.grafana.annotations.folder=c", "image.digest=sha256:" + "0" * 64, "imagePullSecrets[0].name=login",
     "priorityClassName=system-cluster-critical", "nodeSelector.disk=ssd", "tolerations[0].operator=Exists",
     "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
     "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key=a",
@@ -220,6 +226,20 @@ EVERYTHING = (
     "rbac.extraRules[0].apiGroups[0]=apps", "rbac.extraRules[0].resources[0]=statefulsets",
     "rbac.extraRules[0].verbs[0]=get",
 )
+
+
+# Its key is nowhere.
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBcTCCARegAwIBAgIUTVAynUC/8Nzz3cZeDe2WCJPiKKgwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwIBcNMjYxMTIzMTIyODM0WhgPMjEyNjEwMzAxMjI4MzRa
+MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEILRp9aHF
+0LxEgp98QEZU+zlkfK6ZUxQZ6Hzzq3bfbQvVPom1yaD6ZXEJ3SULXrm4QDS/aA3b
+vVxKXWeFb2ycDKNTMFEwHQYDVR0OBBYEFNWojKFh1QceVLISUWdAwzk91WIgMB8G
+A1UdIwQYMBaAFNWojKFh1QceVLISUWdAwzk91WIgMA8GA1UdEwEB/wQFMAMBAf8w
+CgYIKoZIzj0EAwIDSAAwRQIhANceicegSS3kuK+j+MVbeZwyghqxQ2w6Clo0XHZ5
+cVU+AiBgsGFq2jG/vW703OFPlxCIc95T8iKMUw7pc+x8gpU47g==
+-----END CERTIFICATE-----
+"""
 
 
 class TestObjects:
@@ -242,7 +262,8 @@ class TestObjects:
 
     @pytest.mark.parametrize("value", [
         "replicas=two", "log.level=loud", "replica=1", "kafka.brokers=kafka", "metrics.monitor.kind=Both",
-        "image.pullPolicy=Sometimes", "image.digest=abc",
+        "image.pullPolicy=Sometimes", "image.digest=abc", "settings.workers.loglevel=info", "kafka.sasl=GSSAPI",
+        "settings.workers.images.sorting=a:1", "kafka.tls.ca=/etc/ca.pem", "settings.prometheus.scrapeInterval=often",
     ])
     def test_are_not_made_of_wrong_values(self, value):
         done = run(PROGRAMS / "helm", "template", CHART, "--set", value, good=False)
@@ -253,8 +274,33 @@ class TestObjects:
 
     def test_run_with_flags_that_the_operator_has(self, build_dir):
         usage = run(build_dir / "bin" / "levada-operator", "--help").stdout
-        for argument in pods_of(render("kafka.brokers=a:1", "watchNamespace=b"))["containers"][0]["args"]:
+        for argument in pods_of(render("watchNamespace=b"))["containers"][0]["args"]:
             assert argument.split("=")[0] in usage.replace(",", " ").split()
+
+    @pytest.mark.parametrize("values", [(), EVERYTHING], ids=["defaults", "everything"])
+    def test_have_settings_that_the_operator_takes(self, build_dir, tmp_path, values):
+        [settings] = [each for each in of_kind(render(*values), "ConfigMap") if "settings.yaml" in each["data"]]
+        file = tmp_path / "settings.yaml"
+
+        def start() -> str:
+            return run("env", "KUBECONFIG=/nonexistent", build_dir / "bin" / "levada-operator", "--settings", file,
+                       good=False).stderr
+
+        # A real certificate, which --set cannot have.
+        text = settings["data"]["settings.yaml"].replace('"-----BEGIN CERTIFICATE-----"', json.dumps(CERTIFICATE))
+        file.write_text(text)
+        assert "no Kubernetes cluster is configured" in start()  # after it has read its settings
+        file.write_text(text.replace("logLevel", "loglevel"))
+        assert "workers.loglevel: unknown key" in start()
+
+    def test_roll_the_operator_with_its_settings(self):
+        def annotations(*values):
+            [deployment] = of_kind(render(*values), "Deployment")
+            return deployment["spec"]["template"]["metadata"]["annotations"]
+
+        assert annotations() == annotations("networkPolicy.enabled=false")
+        assert len({json.dumps(annotations(*values)) for values in (
+            (), ("kafka.brokers=a:1",), ("kafka.brokers=b:1",), ("settings.grafana.dashboards=false",))}) == 4
 
     def test_have_the_version_of_the_project(self):
         chart = yaml.safe_load((CHART / "Chart.yaml").read_text())

@@ -51,3 +51,28 @@ app.kubernetes.io/part-of: levada
   name: {{ include "levada.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{/* The operator's settings, as the file has them. */}}
+{{- define "levada.settings" -}}
+{{- with .Values.kafka }}
+{{- if .brokers -}}
+kafka:
+  brokers: {{ .brokers | quote }}
+  {{- if .tls.enabled }}
+  tls:
+    {{- if .tls.ca }}
+    ca: {{ .tls.ca | toJson }}
+    {{- else }} {}
+    {{- end }}
+  {{- end }}
+  {{- with .secretRef }}
+  secretRef: {{ . | quote }}
+  {{- end }}
+  sasl: {{ .sasl }}
+{{ end }}
+{{- end -}}
+{{- /* Helm has numbers as floats, and writes 1000730000 as 1.00073e+09. */ -}}
+{{- $user := int64 .Values.settings.workers.userId }}
+{{- $workers := dict "imagePullPolicy" .Values.image.pullPolicy "userId" $user }}
+{{- mergeOverwrite (deepCopy .Values.settings) (dict "workers" $workers) | toYaml }}
+{{- end -}}

@@ -15,6 +15,7 @@ namespace levada::pipeline {
 inline constexpr std::string_view kManifestFile = "levada/v1/pipeline.proto";
 inline constexpr std::string_view kClusterFile = "levada/v1/cluster.proto";
 inline constexpr std::string_view kStatusFile = "levada/v1/status.proto";
+inline constexpr std::string_view kSettingsFile = "levada/v1/settings.proto";
 
 // `descriptors` is a serialized FileDescriptorSet with source info.
 absl::StatusOr<std::unique_ptr<google::protobuf::DescriptorPool>> ReadDescriptors(

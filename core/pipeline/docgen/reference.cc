@@ -37,6 +37,21 @@ start from; `levada validate FILE` tells what is wrong with one, all at once, wi
 - `kubectl explain pipeline.spec` shows the same on a cluster.
 )";
 
+constexpr std::string_view kSettingsHead = R"(# The operator's settings
+
+<!-- Made from proto/levada/v1/settings.proto by levada-settingsgen. Do not edit: `./dev docs` makes
+     it anew, and a test fails when it is stale. -->
+
+What `levada-operator --settings FILE` reads: YAML, as strictly as a manifest, so that an unknown key
+ends the operator with file, line and column. The chart makes the file of its values `kafka`,
+`settings` and `webhook`; a change of it rolls the operator, and what it changes of workers rolls
+them.
+
+- The default `{}` means that the section is always there, with the defaults of its own keys.
+- Unless the table says otherwise, text has at most 1024 characters, a list or map at most 64
+  entries.
+)";
+
 constexpr std::string_view kStatusHead = R"(
 ## Status
 
@@ -48,22 +63,33 @@ std::string Cell(std::string_view text) {
   return absl::StrReplaceAll(base::AbslView(text), {{"|", "\\|"}});
 }
 
-std::string Link(const std::string& name) {
-  return base::StrCat("[", name, "](#", absl::AsciiStrToLower(name), ")");
+// The page that describes what stands in `file`, as seen from `from`; empty for the same one.
+std::string PageOf(const google::protobuf::FileDescriptor& file,
+                   const google::protobuf::FileDescriptor& from) {
+  const bool settings = file.name() == kSettingsFile;
+  if (settings == (from.name() == kSettingsFile)) return "";
+  return settings ? "operator-settings.md" : "pipeline.md";
 }
 
-std::string FormatLink(v1::Format format) {
+template <typename Type>
+std::string Link(const Type& type, const FieldDescriptor& from) {
+  return base::StrCat("[", type.name(), "](", PageOf(*type.file(), *from.file()), "#",
+                      absl::AsciiStrToLower(type.name()), ")");
+}
+
+// All formats are on the page of the manifest.
+std::string FormatLink(v1::Format format, const FieldDescriptor& from) {
   if (format == v1::PLAIN) return "text";
   return base::StrCat(
-      "[", absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}})),
-      "](#formats)");
+      "[", absl::AsciiStrToLower(absl::StrReplaceAll(v1::Format_Name(format), {{"_", " "}})), "](",
+      from.file()->name() == kSettingsFile ? "pipeline.md" : "", "#formats)");
 }
 
 std::string ElementType(const FieldDescriptor& field) {
   const Descriptor* message = field.message_type();
   if (IsFreeForm(field)) return "object of Kubernetes";
-  if (message != nullptr) return Link(message->name());
-  if (field.enum_type() != nullptr) return Link(field.enum_type()->name());
+  if (message != nullptr) return Link(*message, field);
+  if (field.enum_type() != nullptr) return Link(*field.enum_type(), field);
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return "boolean";
@@ -74,14 +100,15 @@ std::string ElementType(const FieldDescriptor& field) {
     default:
       return "whole number";
   }
-  return FormatLink(RulesOf(field).format());
+  return FormatLink(RulesOf(field).format(), field);
 }
 
 std::string TypeOfField(const FieldDescriptor& field) {
   if (field.is_map()) {
     const FieldDescriptor& value = *field.message_type()->map_value();
-    return "map of " + (value.message_type() != nullptr ? ElementType(value)
-                                                        : FormatLink(RulesOf(field).format()));
+    return "map of " + (value.message_type() != nullptr
+                            ? ElementType(value)
+                            : FormatLink(RulesOf(field).format(), field));
   }
   return field.is_repeated() ? "list of " + ElementType(field) : ElementType(field);
 }
@@ -165,6 +192,11 @@ void AppendEnum(const EnumDescriptor& type, std::string* out) {
   }
 }
 
+void AppendFile(const google::protobuf::FileDescriptor& file, std::string* out) {
+  for (int i = 0; i < file.message_type_count(); ++i) AppendMessage(*file.message_type(i), out);
+  for (int i = 0; i < file.enum_type_count(); ++i) AppendEnum(*file.enum_type(i), out);
+}
+
 void AppendFormats(std::string* out) {
   base::StrAppend(out, "\n## Formats\n\n| Format | Expected |\n|---|---|\n");
   const EnumDescriptor& formats = *v1::Format_descriptor();
@@ -185,10 +217,17 @@ absl::StatusOr<std::string> ReferencePage(std::string_view descriptors) {
   for (const std::string_view name : {kManifestFile, kClusterFile, kStatusFile}) {
     const google::protobuf::FileDescriptor& file = *(*pool)->FindFileByName(std::string(name));
     if (name == kStatusFile) page += kStatusHead;
-    for (int i = 0; i < file.message_type_count(); ++i) AppendMessage(*file.message_type(i), &page);
-    for (int i = 0; i < file.enum_type_count(); ++i) AppendEnum(*file.enum_type(i), &page);
+    AppendFile(file, &page);
   }
   AppendFormats(&page);
+  return page;
+}
+
+absl::StatusOr<std::string> SettingsPage(std::string_view descriptors) {
+  const auto pool = ReadDescriptors(descriptors);
+  if (!pool.ok()) return pool.status();
+  std::string page(kSettingsHead);
+  AppendFile(*(*pool)->FindFileByName(std::string(kSettingsFile)), &page);
   return page;
 }
 

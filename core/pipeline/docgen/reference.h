@@ -11,4 +11,7 @@ namespace levada::pipeline {
 // FileDescriptorSet of pipeline.proto and what it imports, with comments.
 absl::StatusOr<std::string> ReferencePage(std::string_view descriptors);
 
+// That of the operator's settings; what both have in common is on the page of the manifest.
+absl::StatusOr<std::string> SettingsPage(std::string_view descriptors);
+
 }  // namespace levada::pipeline
