@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A whole Kubernetes of one node in a network namespace of its own: etcd, API server, controllers,
-# scheduler, containerd, kubelet, kube-proxy and CoreDNS. Needs root. How to call it: ../servers/lib.sh,
-# except that stop and kill remove everything it made, its data included; also
+# scheduler, containerd, kubelet, kube-proxy, CoreDNS and a default storage class (volumes.py). Needs root.
+# How to call it: ../servers/lib.sh, except that stop and kill remove everything it made, its data included; also
 #   SCRIPT load FILE…   brings images, each a tar file, to the node
 # The addresses are fixed, so there is one such node on a machine:
 #   10.199.0.1  this machine, as the node and its pods see it; behind it the servers of ../servers (forward.py)
@@ -150,7 +150,8 @@ launch() {
   until_true 120 "API server" api_ready
   spawn_controllers
   spawn_node
-  kubectl apply -f "$here/manifests/coredns.yaml" >/dev/null
+  spawn volumes "$python" "$here/volumes.py" --url "$api_url" --pki "$dir/pki" --folder "$dir/volumes" --node "$node"
+  kubectl apply -f "$here/manifests" >/dev/null
   until_true 120 "node registered" kubectl get node "$node"
   until_true 120 "node ready" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
   until_true 60 "service account for pods" kubectl get serviceaccount default

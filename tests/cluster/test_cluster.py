@@ -7,6 +7,7 @@ import pytest
 
 from lib import kafka as k
 from lib.cluster import HOST, ROOT, Cluster, ClusterError, forward
+from lib.wait import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -120,6 +121,30 @@ def test_a_pod_writes_to_the_kafka_of_this_machine(cluster, namespace, private_k
     records = k.read_all(private_kafka.address, unique)
     assert len(records) == 1000
     assert {record.partition for record in records} == {0, 1, 2}
+
+
+def test_a_claim_gets_a_volume_that_pods_may_write_to_and_that_goes_with_it(cluster, namespace):
+    cluster.apply({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }, {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer", "namespace": namespace},
+        "spec": {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532},
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+            "containers": [{
+                "name": "writer", "image": SHELL, "imagePullPolicy": "Never",
+                "command": ["sh", "-c", "echo kept >/data/file"],
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }],
+        },
+    })
+    cluster.kubectl("wait", "pod/writer", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    folder = cluster.volume(namespace, "data")
+    assert (folder / "file").read_text() == "kept\n"
+    cluster.kubectl("delete", "pod/writer", "pvc/data", "-n", namespace, "--timeout=60s")
+    eventually(lambda: not folder.exists(), "the volume's data is gone")
 
 
 def test_a_deleted_namespace_goes_with_all_that_is_in_it(cluster, unique):

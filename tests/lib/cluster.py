@@ -55,6 +55,10 @@ class Cluster:
     def apply(self, *objects: dict) -> None:
         self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in objects))
 
+    def volume(self, namespace: str, claim: str) -> pathlib.Path:
+        """The folder of this machine that a claim's volume is."""
+        return self.folder / "volumes" / self.kubectl("get", "pvc", claim, "-n", namespace, "-o=jsonpath={.spec.volumeName}")
+
     def run(self, namespace: str, name: str, image: str, *command: str) -> str:
         """What a pod with this command prints; ClusterError with it when the command fails."""
         return self.kubectl(
