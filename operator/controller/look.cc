@@ -2,7 +2,6 @@
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
-#include "core/base/time.h"
 #include "operator/controller/write.h"
 #include "operator/kube/errors.h"
 #include "operator/render/inputs.h"
@@ -21,10 +20,24 @@ constexpr std::string_view kReconcile = "levada.dev/reconcile";
 constexpr std::string_view kFinalizer = "levada.dev/topics";
 // A deletion is not held up for longer, whatever is left then.
 constexpr std::chrono::seconds kDeleteWithin{60};
+// Until the copy of the cluster has caught up.
+constexpr std::chrono::milliseconds kSoon{50};
 
 bool DeletesTopics(const Checked& checked) {
   return checked.valid &&
          checked.plan.pipeline.spec().deletion_policy() == v1::DELETION_POLICY_DELETE;
+}
+
+// By its status: "orders, orders.dead-letters".
+std::string ManagedTopicsOf(const Json& pipeline) {
+  std::string managed;
+  if (const Json* topics = kube::Find(pipeline, {"status", "topics"})) {
+    for (const Json& topic : *topics) {
+      if (!topic.value("managed", false)) continue;
+      base::StrAppend(&managed, managed.empty() ? "" : ", ", kube::TextAt(topic, {"name"}));
+    }
+  }
+  return managed.empty() ? "none is known" : managed;
 }
 
 Cluster::References ReferencesOf(const pipeline::Plan& plan) {
@@ -103,12 +116,16 @@ Seen Look::At(const ObjectKey& key) {
     world_.checks.Forget(key);
     world_.scaling.Forget(key);
     world_.cluster.Refer(key, {});
+    const std::lock_guard lock(mutex_);
+    ending_.erase(key);
     return {.gone = true};
   }
+  // Also of one that is left alone otherwise: its finalizer must not hold it for ever.
+  if (kube::IsBeingDeleted(*pipeline)) return End(*pipeline);
   if (kube::AnnotationOf(*pipeline, kReconcile) == "paused") {
     return {.phase = kube::TextAt(*pipeline, {"status", "phase"})};
   }
-  return kube::IsBeingDeleted(*pipeline) ? End(*pipeline) : Keep(*pipeline);
+  return Keep(*pipeline);
 }
 
 Seen Look::Keep(const Json& pipeline) {
@@ -116,8 +133,7 @@ Seen Look::Keep(const Json& pipeline) {
   Facts facts;
   facts.pipeline = &pipeline;
   facts.checked = checked.get();
-  Seen seen;
-  seen.valid = checked->valid;
+  Seen seen{.valid = checked->valid, .phase = kube::TextAt(pipeline, {"status", "phase"})};
   if (checked->valid) {
     seen.status = SetFinalizer(pipeline, DeletesTopics(*checked));
     const PipelineInKafka kafka = world_.kafka.Want({pipeline, checked->plan});
@@ -125,6 +141,10 @@ Seen Look::Keep(const Json& pipeline) {
     facts.topics_ready = kafka.ready;
     const absl::Status written = CarryOut(pipeline, *checked, kafka, &facts);
     if (kube::IsNamespaceTerminating(written)) return seen;
+    if (kube::IsConflict(written)) {
+      seen.again = kSoon;
+      return seen;
+    }
     seen.status.Update(written);
   } else {
     facts.topics_ready = {.status = "Unknown",
@@ -165,7 +185,7 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     base::LogInfo("changed", {{"pipeline", key.ToText()}, {"what", change}});
     world_.events.Normal(pipeline, "Changed", "Reconcile", change);
   }
-  if (!written.status.ok()) {
+  if (!written.status.ok() && !kube::IsConflict(written.status)) {
     facts->write_error = base::StrCat(base::View(written.status.message()));
     world_.events.Warning(pipeline, "WriteFailed", "Reconcile", facts->write_error);
   }
@@ -193,27 +213,44 @@ absl::Status Look::SetFinalizer(const Json& pipeline, bool wanted) {
 Seen Look::End(const Json& pipeline) {
   Seen seen{.phase = "Terminating"};
   if (!kube::HasFinalizer(pipeline, kFinalizer)) return seen;
-  const std::shared_ptr<const Checked> checked = world_.checks.Of(pipeline);
-  if (DeletesTopics(*checked)) {
-    const std::optional<absl::Status> deleted = world_.kafka.Delete({pipeline, checked->plan});
-    const auto since =
-        base::ParseTimestamp(kube::TextAt(pipeline, {"metadata", "deletionTimestamp"}));
-    const bool give_up = !since.ok() || world_.clock.WallMicros() - *since >
-                                            std::chrono::microseconds(kDeleteWithin).count();
-    if (!give_up && (!deleted || !deleted->ok())) {
-      seen.status = absl::UnavailableError("the topics are not deleted yet");
-      return seen;
-    }
-    if (!deleted || !deleted->ok()) {
-      world_.events.Warning(
-          pipeline, "TopicsLeft", "Delete",
-          base::StrCat("gave up after ", kDeleteWithin.count(),
-                       " s: ", deleted ? base::View(deleted->message()) : "Kafka does not answer",
-                       "; delete the topics by hand"));
-    }
-  }
-  seen.status = SetFinalizer(pipeline, false);
+  seen.status = EndTopics(pipeline, &seen);
+  if (seen.status.ok()) seen.status = SetFinalizer(pipeline, false);
   return seen;
+}
+
+absl::Status Look::EndTopics(const Json& pipeline, Seen* seen) {
+  const auto leave = [&](std::string_view why) {
+    world_.events.Warning(
+        pipeline, "TopicsLeft", "Delete",
+        base::StrCat(why, "; delete the topics by hand: ", ManagedTopicsOf(pipeline)));
+    return absl::OkStatus();
+  };
+  if (kube::AnnotationOf(pipeline, kReconcile) == "paused") {
+    return leave(base::StrCat("annotation ", kReconcile, " is `paused`"));
+  }
+  const std::shared_ptr<const Checked> checked = world_.checks.Of(pipeline);
+  if (!checked->valid) return leave("the manifest is invalid");
+  if (!DeletesTopics(*checked)) return absl::OkStatus();
+  const std::optional<absl::Status> deleted = world_.kafka.Delete({pipeline, checked->plan});
+  if (deleted && deleted->ok()) return absl::OkStatus();
+  const auto left = EndingSince(pipeline) + kDeleteWithin - world_.clock.Now();
+  if (left <= kube::Clock::Duration::zero()) {
+    return leave(base::StrCat("gave up after ", kDeleteWithin.count(), " s: ",
+                              deleted ? base::View(deleted->message()) : "Kafka does not answer"));
+  }
+  seen->again = left;
+  return absl::UnavailableError("the topics are not deleted yet");
+}
+
+// The time while no operator ran does not count: nobody has tried.
+kube::Clock::Time Look::EndingSince(const Json& pipeline) {
+  const std::lock_guard lock(mutex_);
+  auto& [uid, since] = ending_[kube::KeyOf(pipeline)];
+  if (uid != kube::UidOf(pipeline)) {
+    uid = kube::UidOf(pipeline);
+    since = world_.clock.Now();
+  }
+  return since;
 }
 
 absl::Status Look::WriteStatus(const Json& pipeline, const Facts& facts, std::string* phase) {
@@ -228,12 +265,16 @@ absl::Status Look::WriteStatus(const Json& pipeline, const Facts& facts, std::st
                          base::StrCat(old_phase.empty() ? "New" : old_phase, " -> ", *phase, ": ",
                                       kube::TextAt(*ready, {"message"})));
   }
-  const Json object = {
-      {"metadata", {{"name", kube::NameOf(pipeline)}, {"namespace", kube::NamespaceOf(pipeline)}}},
-      {"status", std::move(status)}};
+  // What it says of topics decides whose they are: an old view must not replace a newer one.
+  const Json object = {{"metadata",
+                        {{"name", kube::NameOf(pipeline)},
+                         {"namespace", kube::NamespaceOf(pipeline)},
+                         {"resourceVersion", kube::ResourceVersionOf(pipeline)}}},
+                       {"status", std::move(status)}};
   const absl::Status written =
       world_.client.ApplyStatus(kube::kPipelines, object, {.force = true}).status();
-  return absl::IsNotFound(written) ? absl::OkStatus() : written;
+  // The newer version comes by the watch, and is looked at then.
+  return absl::IsNotFound(written) || kube::IsConflict(written) ? absl::OkStatus() : written;
 }
 
 }  // namespace levada::controller

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +29,7 @@ struct Seen {
   bool gone = false;
   bool valid = true;
   std::string phase;
+  std::optional<kube::Clock::Duration> again;  // look again after so long at the latest
 };
 
 class Look {
@@ -48,6 +52,9 @@ class Look {
  private:
   Seen Keep(const kube::Json& pipeline);
   Seen End(const kube::Json& pipeline);
+  // Deletes the topics; what is left of them when it gives up is told. Not OK: not done yet.
+  absl::Status EndTopics(const kube::Json& pipeline, Seen* seen);
+  kube::Clock::Time EndingSince(const kube::Json& pipeline);
   // Writes what the plan wants; what became of it goes into `facts`.
   absl::Status CarryOut(const kube::Json& pipeline, const Checked& checked,
                         const PipelineInKafka& kafka, Facts* facts);
@@ -55,6 +62,9 @@ class Look {
   absl::Status WriteStatus(const kube::Json& pipeline, const Facts& facts, std::string* phase);
 
   const World world_;
+  std::mutex mutex_;
+  // Pipelines that this process ends: uid, and since when.
+  std::map<kube::ObjectKey, std::pair<std::string, kube::Clock::Time>> ending_;
 };
 
 }  // namespace levada::controller

@@ -79,6 +79,7 @@ struct PipelineController::Running {
         queue.Forget(*text);
         if (!seen.gone) queue.AddAfter(*text, options.resync);
       }
+      if (seen.again) queue.AddAfter(*text, *seen.again);
       queue.Done(*text);
     }
   }

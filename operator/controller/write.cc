@@ -33,6 +33,8 @@ class Writer {
       : client_(client), uid_(kube::UidOf(pipeline)), owned_(owned) {}
 
   void Apply(Json wanted) {
+    // Nothing can be made there any more.
+    if (kube::IsNamespaceTerminating(written_.status)) return;
     const kube::Resource* resource = ResourceOf(wanted);
     if (resource == nullptr) {
       return Fail(absl::InternalError(base::StrCat("no resource for ", NameOf(wanted))));
@@ -43,6 +45,9 @@ class Writer {
     if (live.ok()) {
       if (absl::Status ours = IsOurs(*live, wanted); !ours.ok()) return Fail(std::move(ours));
       if (!kube::WouldChange(*live, wanted)) return;
+      // A change from an old view is refused: that of a leader which was frozen in the middle of
+      // it.
+      wanted["metadata"]["resourceVersion"] = kube::ResourceVersionOf(*live);
     }
     const absl::StatusOr<Json> applied = client_.Apply(*resource, wanted, {.force = true});
     if (!applied.ok()) return Fail(applied.status());
@@ -54,15 +59,18 @@ class Writer {
   void Delete(const Json& object) {
     const kube::Resource* resource = ResourceOf(object);
     if (resource == nullptr || kube::IsBeingDeleted(object)) return;
-    const absl::Status deleted = client_.Delete(
-        *resource, kube::KeyOf(object),
-        {.uid = kube::UidOf(object), .propagation = kube::DeleteOptions::Propagation::kBackground});
+    const absl::Status deleted =
+        client_.Delete(*resource, kube::KeyOf(object),
+                       {.uid = kube::UidOf(object),
+                        .resource_version = kube::ResourceVersionOf(object),
+                        .propagation = kube::DeleteOptions::Propagation::kBackground});
     if (absl::IsNotFound(deleted)) return;
     if (!deleted.ok()) return Fail(deleted);
     Note(object, "deleted");
   }
 
   Written Result() && {
+    if (failures_ == 0) written_.status = conflict_;
     if (failures_ > 1) {
       written_.status = absl::Status(
           written_.status.code(),
@@ -101,6 +109,10 @@ class Writer {
   }
 
   void Fail(absl::Status status) {
+    if (kube::IsConflict(status)) {
+      conflict_ = std::move(status);
+      return;
+    }
     if (failures_++ == 0) written_.status = std::move(status);
   }
 
@@ -108,6 +120,7 @@ class Writer {
   const std::string uid_;
   const std::vector<Owned>& owned_;
   Written written_;
+  absl::Status conflict_;
   size_t failures_ = 0;
 };
 

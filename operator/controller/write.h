@@ -14,7 +14,8 @@
 //   if (!written.status.ok()) ...   // the rest was written all the same
 //
 // An object of a wanted name that somebody else controls is never touched: that is an error which
-// names its owner. Fields that somebody else changed by hand are put right.
+// names its owner. Fields that somebody else changed by hand are put right. What has changed since
+// `owned` was read is not written either (kube::IsConflict): look again.
 //
 // Threads: any; one call a pipeline at a time.
 namespace levada::controller {
