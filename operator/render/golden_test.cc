@@ -21,7 +21,10 @@ std::vector<std::string> Manifests() {
   for (const char* folder : {"manifests/samples", kFolder}) {
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       const std::string file = entry.path().string();
-      if (file.ends_with(".yaml") && !file.ends_with(".objects.yaml")) manifests.push_back(file);
+      if (file.ends_with(".yaml") && !file.ends_with(".objects.yaml") &&
+          entry.path().filename() != "kustomization.yaml") {
+        manifests.push_back(file);
+      }
     }
   }
   std::sort(manifests.begin(), manifests.end());

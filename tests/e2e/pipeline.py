@@ -65,6 +65,7 @@ class Pipeline:
         document = yaml.safe_load(SAMPLE.read_text())
         document["metadata"]["name"] = self.name
         spec = document["spec"]
+        del spec["files"]  # a cluster's
         spec["connections"]["search"]["opensearch"]["url"] = self.opensearch.url
         spec["connections"]["mail"]["smtp"].update(
             host=self.smtp.host, port=self.smtp.port, tls={"caFile": str(self.smtp.ca)})

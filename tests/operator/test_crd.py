@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kubernetes
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRD = ROOT / "manifests" / "crd" / "pipelines.levada.dev.yaml"
-SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+SAMPLES = sorted(set((ROOT / "manifests" / "samples").glob("*.yaml")) - {ROOT / "manifests/samples/kustomization.yaml"})
 KUBECTL = ROOT / ".deps" / "kubernetes" / "bin" / "kubectl"
 
 GOOD = yaml.safe_load("""

@@ -139,9 +139,9 @@ do_status() {
 }
 
 # certificate: makes DIR/cert.pem and key.pem for this machine's loopback, also as pods see it, once;
-# clients take cert.pem as CA.
+# clients take cert.pem as CA. One of before there were pods is replaced.
 certificate() {
-  [[ ! -f $dir/cert.pem ]] || return 0
+  ! openssl x509 -in "$dir/cert.pem" -noout -checkip "$pods_address" 2>/dev/null | grep -q "does match" || return 0
   openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=localhost \
     -addext "subjectAltName=DNS:localhost,DNS:host.levada.internal,IP:127.0.0.1,IP:$pods_address" \
     -keyout "$dir/key.pem" -out "$dir/cert.pem.new" 2>/dev/null
