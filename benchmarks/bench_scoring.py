@@ -115,7 +115,7 @@ class Run:
             command += [str(extra)] if kind == "limit+" else []
         else:
             self.group = f"levada.default.{name}.score"
-            topics = [f"{name}-normal", f"{name}-large", f"{name}.dead-letters"]
+            topics = [f"{name}-normal", f"{name}-large", f"levada.default.{name}.dead-letters"]
             manifest = write_manifest(folder, name, source, MODEL if kind == "model" else "")
             command = [BIN / "levada-scoring", "--pipeline", manifest, "--stage", "score", "--kafka", kafka]
         for topic in topics:

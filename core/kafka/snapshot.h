@@ -10,7 +10,7 @@
 
 // Reads a small topic (a table, a log of positions) from its beginning to where it ends now.
 //
-//   absl::Status status = ReadSnapshot(config, "fraud.file.positions", 30s, [&](const Record& r) {
+//   absl::Status status = ReadSnapshot(config, "levada.default.fraud.file.positions", 30s, [&](const Record& r) {
 //     positions[std::string(r.key)] = std::string(r.value);
 //   });
 //

@@ -78,7 +78,11 @@ void CheckCollisions(const CheckContext& context) {
       own[PositionsTopic(pipeline, stage.name())] = "topic of file positions";
     }
   }
+  const auto in_metrics = [](const std::string& name) {
+    return absl::StrReplaceAll(name, {{".", "_"}});
+  };
   std::map<std::string, std::string> seen;
+  for (const auto& [name, what] : own) seen.emplace(in_metrics(name), name);
   for (int i = 0; i < pipeline.spec().topics_size(); ++i) {
     const std::string& name = pipeline.spec().topics(i).name();
     const std::string path = TopicPath(i) + ".name";
@@ -87,7 +91,7 @@ void CheckCollisions(const CheckContext& context) {
       context.Error(path,
                     base::StrCat(Quote(name), " is the name of the pipeline's own ", it->second));
     }
-    const auto [it, fresh] = seen.emplace(absl::StrReplaceAll(name, {{".", "_"}}), name);
+    const auto [it, fresh] = seen.emplace(in_metrics(name), name);
     if (!fresh && it->second != name) {
       context.Error(path, base::StrCat("Kafka cannot have both ", Quote(it->second), " and ",
                                        Quote(name), ": it takes `.` and `_` for the same"));

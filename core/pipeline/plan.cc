@@ -180,22 +180,25 @@ std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline) {
 
 }  // namespace
 
+std::string NamePrefix(const v1::Pipeline& pipeline) {
+  return base::StrCat("levada.", NamespaceOf(pipeline), ".", pipeline.metadata().name(), ".");
+}
+
 std::string ConsumerGroup(const v1::Pipeline& pipeline, std::string_view stage) {
-  return base::StrCat("levada.", NamespaceOf(pipeline), ".", pipeline.metadata().name(), ".",
-                      stage);
+  return base::StrCat(NamePrefix(pipeline), stage);
 }
 
 std::string DeadLetterTopic(const v1::Pipeline& pipeline) {
   const std::string& topic = pipeline.spec().dead_letters().topic();
-  return topic.empty() ? base::StrCat(pipeline.metadata().name(), ".dead-letters") : topic;
+  return topic.empty() ? base::StrCat(NamePrefix(pipeline), "dead-letters") : topic;
 }
 
 std::string SentTopic(const v1::Pipeline& pipeline, std::string_view stage) {
-  return base::StrCat(pipeline.metadata().name(), ".", stage, ".sent");
+  return base::StrCat(NamePrefix(pipeline), stage, ".sent");
 }
 
 std::string PositionsTopic(const v1::Pipeline& pipeline, std::string_view stage) {
-  return base::StrCat(pipeline.metadata().name(), ".", stage, ".positions");
+  return base::StrCat(NamePrefix(pipeline), stage, ".positions");
 }
 
 std::string_view StageKind(const v1::Stage& stage) {

@@ -19,11 +19,18 @@ namespace levada::pipeline {
 
 // Fills every absent field that has a default, so that services read plain values. Sections that
 // are on by default (`bulk`, `roll`, `deadLetters`) are created, as are the names that are made
-// from others (`<pipeline>.dead-letters`, `<as>_rules`, `<as>_model`). Applying it again changes
-// nothing.
+// from others (`levada.<namespace>.<pipeline>.dead-letters`, `<as>_rules`, `<as>_model`). Applying
+// it again changes nothing.
 void ApplyDefaults(v1::Pipeline* pipeline);
 
 // Names that follow from others. `pipeline` may or may not have its defaults applied.
+//
+// All that a pipeline has of its own on Kafka (groups, transactional ids, topics) begins with its
+// prefix, `levada.<namespace>.<pipeline>.`, so that pipelines of several namespaces share a Kafka
+// and one prefixed ACL is enough for a team. The parts are DNS labels of at most 63 characters:
+// without dots, no two pipelines come to one name; without underscores, none meets Kafka's rule
+// that `.` and `_` are the same; the longest has 208 characters of Kafka's 249.
+std::string NamePrefix(const v1::Pipeline& pipeline);
 std::string ConsumerGroup(const v1::Pipeline& pipeline, std::string_view stage);
 std::string DeadLetterTopic(const v1::Pipeline& pipeline);
 // The log of what a notify stage has sent (compacted).

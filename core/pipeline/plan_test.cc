@@ -175,18 +175,51 @@ TEST(PlanTest, OwnsTheTopicsThatItsStagesNeed) {
   EXPECT_EQ(topics.at("orders").config.at("max.message.bytes"), "5242880");
   EXPECT_EQ(topics.at("scored").config.at("max.message.bytes"), "5242880");
   EXPECT_EQ(topics.at("scored").config.at("retention.ms"), "-1");
-  EXPECT_EQ(topics.at("shop.dead-letters").config.at("retention.ms"), "2592000000");
-  EXPECT_EQ(topics.at("shop.alert.sent").config.at("cleanup.policy"), "compact");
-  EXPECT_EQ(topics.at("shop.alert.sent").partitions, 3);
-  EXPECT_EQ(topics.at("shop.in.positions").config.at("cleanup.policy"), "compact");
+  EXPECT_EQ(topics.at("levada.default.shop.dead-letters").config.at("retention.ms"), "2592000000");
+  EXPECT_EQ(topics.at("levada.default.shop.alert.sent").config.at("cleanup.policy"), "compact");
+  EXPECT_EQ(topics.at("levada.default.shop.alert.sent").partitions, 3);
+  EXPECT_EQ(topics.at("levada.default.shop.in.positions").config.at("cleanup.policy"), "compact");
   EXPECT_EQ(topics.size(), 6u);
+}
+
+TEST(PlanTest, PipelinesOfOneNameInTwoNamespacesShareNothingOnKafka) {
+  const auto names = [](const std::string& name_space) {
+    v1::Pipeline pipeline = ReadPipeline(kGoodManifest);
+    pipeline.mutable_metadata()->set_namespace_(name_space);
+    std::set<std::string> names;
+    const Plan plan = Compile(pipeline);
+    for (const PlannedTopic& topic : plan.topics) {
+      if (topic.role != PlannedTopic::Role::kDeclared) names.insert(topic.name);
+    }
+    for (const PlannedStage& stage : plan.stages) {
+      if (!stage.consumer_group.empty()) names.insert(stage.consumer_group);
+      // What a worker reads from its slice is what the plan says.
+      EXPECT_TRUE(names.contains(DeadLetterTopic(stage.slice)));
+    }
+    for (const std::string& one : names) EXPECT_TRUE(one.starts_with(NamePrefix(plan.pipeline)));
+    return names;
+  };
+  std::set<std::string> all = names("red");
+  const size_t one = all.size();
+  all.merge(names("blue"));
+  all.merge(names(""));
+  EXPECT_EQ(all.size(), 3 * one);
+  EXPECT_TRUE(all.contains("levada.default.shop.dead-letters"));
+}
+
+TEST(PlanTest, TheLongestNamesFitKafka) {
+  const std::string longest(63, 'x');
+  v1::Pipeline pipeline;
+  pipeline.mutable_metadata()->set_name(longest);
+  pipeline.mutable_metadata()->set_namespace_(longest);
+  EXPECT_LE(PositionsTopic(pipeline, longest).size(), 249u);
 }
 
 TEST(PlanTest, DefaultsAreAppliedOnce) {
   v1::Pipeline pipeline = ReadPipeline(ReadTestFile(kSample));
   ApplyDefaults(&pipeline);
   const v1::PipelineSpec& spec = pipeline.spec();
-  EXPECT_EQ(spec.dead_letters().topic(), "fraud-prevention.dead-letters");
+  EXPECT_EQ(spec.dead_letters().topic(), "levada.default.fraud-prevention.dead-letters");
   EXPECT_EQ(spec.dead_letters().partitions(), 1u);
   EXPECT_EQ(FindStage(pipeline, "gateway")->ingest().http().max_request_size(), "16Mi");
   EXPECT_EQ(FindStage(pipeline, "search")->indexing().bulk().count(), 5000u);

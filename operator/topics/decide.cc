@@ -128,7 +128,8 @@ class Decider {
               const std::vector<TopicChange>& changes, Row* row) {
     if (OwnLog(planned.role)) {
       row->message = base::StrCat("the pipeline ", owner.pipeline,
-                                  " keeps a log of the same name: rename one of the pipelines");
+                                  " declares a topic of this name, which belongs to this pipeline "
+                                  "alone: rename it there");
       return;
     }
     row->ready = changes.empty();

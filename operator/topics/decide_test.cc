@@ -49,7 +49,7 @@ std::map<std::string, TopicState> LiveOf(const pipeline::Plan& plan) {
   return live;
 }
 
-const std::set<std::string> kAll = {"orders", "customers", "shop.dead-letters"};
+const std::set<std::string> kAll = {"orders", "customers", "levada.default.shop.dead-letters"};
 
 const Row& RowOf(const Decision& decision, const std::string& name) {
   for (const Row& row : decision.rows) {

@@ -90,9 +90,10 @@ class KafkaTest : public testing::Test {
   }
 
   Applied Make(const std::string& name, const std::string& topic, int partitions = 3,
-               const std::string& more = "") {
+               const std::string& more = "", const std::string& name_space = "default") {
     const std::string text = base::StrCat(
         "apiVersion: levada.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: ", id_, name,
+        ", namespace: ", name_space,
         "}\nspec:\n  deletionPolicy: Delete\n  topics:\n  - {name: ", id_, topic,
         ", partitions: ", partitions, ", retention: 1h", more,
         "}\n  stages:\n  - {name: in, ingest: {http: {path: /e}, to: ", id_, topic,
@@ -103,8 +104,8 @@ class KafkaTest : public testing::Test {
     applied.plan = pipeline::Compile(manifests.documents.at(0).pipeline);
     applied.object = {{"metadata",
                        {{"name", id_ + name},
-                        {"namespace", "default"},
-                        {"uid", id_ + name},
+                        {"namespace", name_space},
+                        {"uid", base::StrCat(id_, name_space, name)},
                         {"generation", partitions}}}};
     for (const pipeline::PlannedTopic& planned : applied.plan.topics) names_.insert(planned.name);
     return applied;
@@ -121,10 +122,11 @@ class KafkaTest : public testing::Test {
     return Eventually([&] { return Want(applied).ready.status == "True"; });
   }
 
-  kafka::TopicState State(const std::string& topic) {
-    auto states = admin_->Describe({id_ + topic});
+  kafka::TopicState State(const std::string& topic) { return StateOf(id_ + topic); }
+  kafka::TopicState StateOf(const std::string& name) {
+    auto states = admin_->Describe({name});
     EXPECT_TRUE(states.ok()) << states.status();
-    return (*states)[id_ + topic];
+    return (*states)[name];
   }
 
   void Produce(const std::string& topic, int count) {
@@ -255,7 +257,27 @@ TEST_F(KafkaTest, DeletesWhatItManagesAndWhatNobodyElseDeclares) {
     return deleted && deleted->ok();
   }));
   EXPECT_EQ(State("orders").partitions, 3) << "the other pipeline reads it";
-  EXPECT_TRUE(Eventually([&] { return State("shop.dead-letters").partitions == 0; }));
+  EXPECT_TRUE(Eventually(
+      [&] { return StateOf(pipeline::DeadLetterTopic(shop.plan.pipeline)).partitions == 0; }));
+}
+
+TEST_F(KafkaTest, PipelinesOfOneNameInTwoNamespacesHaveTopicsOfTheirOwn) {
+  Applied red = Make("shop", "orders", 3, "", "red");
+  Applied blue = Make("shop", "orders", 3, "", "blue");
+  ASSERT_TRUE(BecomesReady(red)) << Want(red).ready.message;
+  ASSERT_TRUE(BecomesReady(blue)) << Want(blue).ready.message;
+  const auto deleted = [&](Applied& pipeline) {
+    const auto status = kafka_->Delete({pipeline.object, pipeline.plan});
+    return status && status->ok();
+  };
+  ASSERT_TRUE(Eventually([&] { return deleted(red); }));
+  const auto partitions = [&](const Applied& pipeline) {
+    return StateOf(pipeline::DeadLetterTopic(pipeline.plan.pipeline)).partitions;
+  };
+  EXPECT_TRUE(Eventually([&] { return partitions(red) == 0; }));
+  EXPECT_EQ(partitions(blue), 1) << "it went with the pipeline of the other namespace";
+  ASSERT_TRUE(Eventually([&] { return deleted(blue); }));
+  EXPECT_TRUE(Eventually([&] { return partitions(blue) == 0; }));
 }
 
 TEST(ConnectionTest, TlsAndSaslFromSecretValues) {

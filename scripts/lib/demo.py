@@ -231,7 +231,7 @@ def report(demo: Demo, _args) -> None:
     scored = sum(1 for _ in read_topic(f"{demo.name}.processed_transactions"))
     dead = collections.Counter(
         dict(message.headers() or []).get("levada-stage", b"?").decode().split("/")[-1]
-        for message in read_topic(f"{demo.name}.dead-letters")
+        for message in read_topic(f"levada.default.{demo.name}.dead-letters")
     )
     filtered = stages["detect"]["filtered"]
     taken = stages["gateway"]["records_out"] + stages["producer"]["records_out"]

@@ -45,7 +45,8 @@ class Pipeline:
         self.folder, self.name, self.kafka = folder, name, kafka
         self.programs = build / "bin"
         self.opensearch, self.smtp = opensearch, smtp
-        self.events_topic, self.results_topic, self.dead_topic = f"{name}.in", f"{name}.out", f"{name}.dead-letters"
+        self.events_topic, self.results_topic = f"{name}.in", f"{name}.out"
+        self.dead_topic = f"levada.default.{name}.dead-letters"
         self.http_port = free_ports(4)
         self.grpc_port, self.detect_port, self.detect_grpc_port = (self.http_port + i for i in (1, 2, 3))
         self.state, self.data, self.secrets = folder / "state", folder / "data", folder / "secrets"

@@ -166,7 +166,7 @@ class TestPlan:
 
     def test_before_after_drift_and_refusal(self, levada, small, kafka, unique, make_runner):
         plan = ("plan", "--kafka", kafka.address, "--json")
-        wanted = {f"{unique}.a", f"{unique}.b", f"{unique}.dead-letters"}
+        wanted = {f"{unique}.a", f"{unique}.b", f"levada.default.{unique}.dead-letters"}
         assert self.changes(levada(*plan, small())) == dict.fromkeys(wanted, "create")
         assert self.changes(levada(*plan, small())) == dict.fromkeys(wanted, "create"), "it only says so"
         text = levada("plan", "--kafka", kafka.address, small()).stdout

@@ -25,8 +25,8 @@ class Stage:
 
     def __init__(self, folder: pathlib.Path, build: pathlib.Path, kafka: str, name: str, ingest: dict,
                  partitions: int = 3, fields: list | None = None):
-        self.kafka, self.topic, self.dead_topic = kafka, name, f"{name}.dead-letters"
-        self.positions_topic = f"{name}.in.positions"
+        self.kafka, self.topic, self.dead_topic = kafka, name, f"levada.default.{name}.dead-letters"
+        self.positions_topic = f"levada.default.{name}.in.positions"
         topics.create_topic(kafka, self.topic, partitions, max_message_bytes="2000000")
         topics.create_topic(kafka, self.dead_topic, max_message_bytes="10485760")
         topics.create_topic(kafka, self.positions_topic, cleanup_policy="compact")

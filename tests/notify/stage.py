@@ -31,7 +31,7 @@ class Stage:
     def __init__(self, folder: pathlib.Path, program: pathlib.Path, kafka: str, name: str, connection: str,
                  notify: str, secret: dict[str, str], partitions: int = 2):
         self.kafka, self.topic, self.group = kafka, name, f"levada.default.{name}.alert"
-        self.sent_topic, self.dead_topic = f"{name}.alert.sent", f"{name}.dead-letters"
+        self.sent_topic, self.dead_topic = f"{self.group}.sent", f"levada.default.{name}.dead-letters"
         topics.create_topic(kafka, name, partitions)
         topics.create_topic(kafka, self.sent_topic, partitions, cleanup_policy="compact")
         topics.create_topic(kafka, self.dead_topic)
