@@ -114,7 +114,8 @@ do_start() {
   tail -n 20 "$dir"/*.log >&2
   do_kill
   [[ $code != 1 ]] || fail "ended while starting"
-  fail "not ready after 120 s"
+  # Kafka looks at every partition that it keeps: thousands, of hundreds of test runs, take minutes.
+  fail "not ready after 120 s; it keeps $(du -sh "$dir/data" | cut -f1) of earlier runs, which ./dev servers down --wipe removes"
 }
 
 do_stop() {
