@@ -30,8 +30,8 @@ http::ServerResponse Plain(bool good, const std::string& text) {
   return response;
 }
 
-std::vector<http::Route> Routes(prometheus::Registry* registry, Control* control,
-                                StageMetrics* metrics) {
+std::vector<http::Route> Routes(const Identity& identity, prometheus::Registry* registry,
+                                Control* control, StageMetrics* metrics) {
   return {
       {"GET", "/metrics",
        [=](http::ServerRequest, http::Responder responder) {
@@ -51,6 +51,12 @@ std::vector<http::Route> Routes(prometheus::Registry* registry, Control* control
          responder.Send(Plain(control->ready(),
                               base::StrCat(StateName(control->state()), " ", control->message())));
        }},
+      {"GET", "/status",
+       [=](http::ServerRequest, http::Responder responder) {
+         http::ServerResponse response;
+         response.body = ToJson(StatusOf(identity, *control, *metrics));
+         responder.Send(std::move(response));
+       }},
   };
 }
 
@@ -66,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Endpoints>> Endpoints::Start(const Options& optio
   http_options.port = options.http_port;
   http_options.max_connections = 64;
   http_options.max_body_bytes = 64 << 10;
-  auto http = http::Server::Start(http_options, Routes(registry, control, metrics));
+  auto http = http::Server::Start(http_options, Routes(identity, registry, control, metrics));
   if (!http.ok()) return http.status();
   auto grpc = ControlServer::Start(options.address, options.grpc_port, identity, control, metrics);
   if (!grpc.ok()) return grpc.status();

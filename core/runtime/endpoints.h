@@ -18,6 +18,7 @@ class Registry;
 //   HTTP  GET /metrics   Prometheus text
 //         GET /healthz   200 while the loop goes round, else 503 (it is about to end itself)
 //         GET /readyz    200 while it takes work, else 503 with what it waits for
+//         GET /status    JSON: what Control's GetStatus answers
 //   gRPC  levada.v1.Control, grpc.health.v1.Health, server reflection
 namespace levada::runtime {
 

@@ -1,7 +1,6 @@
 // The program of a service: flags, log, signals, endpoints, and the loop of its kind.
 
 #include <fcntl.h>
-#include <google/protobuf/util/json_util.h>
 #include <prometheus/registry.h>
 #include <signal.h>
 #include <unistd.h>
@@ -159,9 +158,7 @@ absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
 
 // The counts that nobody can ask for any more once the process has ended.
 void WriteLastStatus(const Flags& flags, const v1::StageStatus& status) {
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(status, &json).ok()) return;
-  WritePortFile(flags, base::StrCat("{\"last\":", json, "}")).IgnoreError();
+  WritePortFile(flags, base::StrCat("{\"last\":", ToJson(status), "}")).IgnoreError();
 }
 
 absl::StatusOr<v1::Pipeline> ReadPipeline(const std::string& path) {

@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/base/time.h"
+
 namespace levada::runtime {
 namespace {
 
 constexpr int64_t kWindowSeconds = 30;
+constexpr size_t kShownErrorBytes = 1024;
 const prometheus::Histogram::BucketBoundaries kSeconds = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 
@@ -181,9 +184,12 @@ void StageMetrics::DeadLetters(uint64_t records) {
   prometheus_->dead.Increment(static_cast<double>(records));
 }
 
-void StageMetrics::Error(ErrorType type) {
+void StageMetrics::Error(ErrorType type, std::string_view message) {
   ++errors_;
   prometheus_->errors.Add({{"error_type", std::string(ErrorName(type))}}).Increment();
+  const std::lock_guard lock(mutex_);
+  last_error_ = message.substr(0, kShownErrorBytes);
+  last_error_micros_ = base::NowMicros();
 }
 
 void StageMetrics::Retry() { prometheus_->retries.Increment(); }
@@ -223,6 +229,9 @@ StageMetrics::Numbers StageMetrics::Read() const {
   numbers.partitions = partitions_;
   numbers.latency_p50_ms = latency_.Quantile(0.5);
   numbers.latency_p99_ms = latency_.Quantile(0.99);
+  const std::lock_guard lock(mutex_);
+  numbers.last_error = last_error_;
+  numbers.last_error_micros = last_error_micros_;
   return numbers;
 }
 

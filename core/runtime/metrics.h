@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 
 namespace prometheus {
 class Registry;
@@ -49,7 +51,7 @@ class StageMetrics {
   void Out(uint64_t records, uint64_t bytes);
   void Filtered(uint64_t records);
   void DeadLetters(uint64_t records);
-  void Error(ErrorType type);
+  void Error(ErrorType type, std::string_view message);
   void Retry();
   void Rebalance(int partitions_now);
   void Lag(int64_t records);
@@ -70,6 +72,8 @@ class StageMetrics {
     int partitions = 0;
     double latency_p50_ms = -1;
     double latency_p99_ms = -1;
+    std::string last_error;         // of `errors`; its beginning, if it is long
+    int64_t last_error_micros = 0;  // since 1970
   };
   Numbers Read() const;
 
@@ -87,6 +91,9 @@ class StageMetrics {
   std::atomic<int64_t> lag_{-1};
   std::atomic<int> partitions_{0};
   LatencyWindow latency_;
+  mutable std::mutex mutex_;  // of the last error
+  std::string last_error_;
+  int64_t last_error_micros_ = 0;
 };
 
 }  // namespace levada::runtime

@@ -46,7 +46,7 @@ TEST(StageMetricsTest, WhatHappenedIsInTheNumbersAndInPrometheus) {
   metrics.Out(7, 700);
   metrics.Filtered(2);
   metrics.DeadLetters(1);
-  metrics.Error(ErrorType::kDestination);
+  metrics.Error(ErrorType::kDestination, "search does not answer");
   metrics.Lag(42);
   metrics.Rebalance(3);
   const StageMetrics::Numbers numbers = metrics.Read();
@@ -55,6 +55,8 @@ TEST(StageMetricsTest, WhatHappenedIsInTheNumbersAndInPrometheus) {
   EXPECT_EQ(numbers.filtered, 2u);
   EXPECT_EQ(numbers.dead_letters, 1u);
   EXPECT_EQ(numbers.errors, 1u);
+  EXPECT_EQ(numbers.last_error, "search does not answer");
+  EXPECT_GT(numbers.last_error_micros, 0);
   EXPECT_EQ(numbers.lag, 42);
   EXPECT_EQ(numbers.partitions, 3);
   const std::string text = prometheus::TextSerializer().Serialize(registry.Collect());

@@ -248,7 +248,7 @@ class Session : public kafka::RebalanceListener {
   // Backoff with consumption paused. A record that comes all the same is kept for later.
   absl::Status WaitServingGroup(const absl::Status& reason) {
     const auto wait = backoff_.Next();
-    worker_.metrics.Error(ErrorType::kDestination);
+    worker_.metrics.Error(ErrorType::kDestination, base::View(reason.message()));
     worker_.metrics.Retry();
     worker_.control.Set(State::kRetrying, base::View(reason.message()));
     static base::LogLimiter limiter{std::chrono::seconds(5)};

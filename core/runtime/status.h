@@ -19,4 +19,7 @@ struct Identity {
 v1::StageStatus StatusOf(const Identity& identity, const Control& control,
                          const StageMetrics& metrics);
 
+// As protobuf's JSON has it: lowerCamelCase names, 64-bit numbers as text.
+std::string ToJson(const v1::StageStatus& status);
+
 }  // namespace levada::runtime

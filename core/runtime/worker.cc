@@ -42,7 +42,7 @@ bool Retriable(const absl::Status& status) {
 void WaitBeforeRetry(Worker& worker, const absl::Status& status, ErrorType type,
                      base::Backoff& backoff) {
   const auto wait = backoff.Next();
-  worker.metrics.Error(type);
+  worker.metrics.Error(type, base::View(status.message()));
   worker.metrics.Retry();
   worker.control.Set(State::kRetrying, base::View(status.message()));
   static base::LogLimiter limiter{std::chrono::seconds(5)};
