@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Usage: ./dev test [--long] [--kubernetes] [--cluster] [--only REGEX] [--asan | --tsan]
+# Usage: ./dev test [operator | cluster] [--long] [--kubernetes] [--cluster] [--only REGEX] [--asan | --tsan]
 # Run every test: units, integration with real servers, end to end. Sets up and builds what it needs.
 #
+#   operator       only those of the operator and its chart, against a Kubernetes API server
+#   cluster        only those on a node that runs pods: a whole installation; needs root
 #   --only REGEX   only the test programs (ctest -R) and Python tests whose name matches
 #   --long         also the tests that take more than a minute each, and every fuzzer for a minute
 #   --kubernetes   also the tests against a Kubernetes API server (C++: label kubernetes)
@@ -16,12 +18,15 @@ source "$(dirname "$0")/lib/with_servers.sh"
 
 preset=release
 only=""
+suite=""
 long=false
 kubernetes=false
 cluster=false
 pytest_arguments=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
+    operator) suite=operator kubernetes=true pytest_arguments+=(--kubernetes) ;;
+    cluster) suite=cluster kubernetes=true cluster=true pytest_arguments+=(--cluster) ;;
     --long) long=true ;;
     --kubernetes) kubernetes=true pytest_arguments+=(--kubernetes) ;;
     --cluster) kubernetes=true cluster=true pytest_arguments+=(--cluster) ;;
@@ -41,12 +46,13 @@ reports="$RUN/tests"
 build="$ROOT/build/$preset"
 failed=0
 
-# run_ctest LABEL JOBS: the test programs with this label; each also writes its cases for the count.
+# run_ctest LABEL JOBS: the test programs with this label; each also writes its cases for the count. A suite's are
+# those of the folder with its name, as are those in Python.
 run_ctest() {
   local label=$1 jobs=$2 arguments=(-L "^$1\$" --output-on-failure -j "$2")
   [[ -z $only ]] || arguments+=(-R "$only")
   GTEST_OUTPUT="xml:$reports/cases/" \
-    ctest --test-dir "$build" "${arguments[@]}" --output-junit "$reports/ctest-$label.xml" || failed=1
+    ctest --test-dir "$build/$suite" "${arguments[@]}" --output-junit "$reports/ctest-$label.xml" || failed=1
 }
 
 # Exit code 5 is "no test matched", which is fine when --only asked for something else.
@@ -54,19 +60,22 @@ run_pytest() {
   local arguments=(--junitxml="$reports/pytest.xml" "${pytest_arguments[@]}") code=0
   [[ -z $only ]] || arguments+=(--only "$only")
   if $long; then arguments+=(--long); fi
-  "$VENV_PYTHON" -m pytest -c tests/pytest.ini --rootdir tests "${arguments[@]}" tests || code=$?
+  "$VENV_PYTHON" -m pytest -c tests/pytest.ini --rootdir tests "${arguments[@]}" "tests/$suite" || code=$?
   [[ $code == 0 || ($code == 5 && -n $only) ]] || failed=1
 }
 
+fuzz=$long
+[[ -z $suite ]] || fuzz=false
 labels=(unit)
 [[ $preset == tsan ]] || labels+=(integration)
 if $long && [[ $preset != tsan ]]; then labels+=(long); fi
 if $kubernetes && [[ $preset != tsan ]]; then labels+=(kubernetes); fi
+[[ $suite != cluster ]] || labels=()
 servers=(kafka opensearch smtp)
-if $kubernetes; then servers+=(kubernetes); fi
+if $kubernetes && [[ $suite != cluster ]]; then servers+=(kubernetes); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)
-steps $((2 + ${#labels[@]} + server_steps + $($long && echo 1 || echo 0) + $($cluster && echo 1 || echo 0)))
+steps $((2 + ${#labels[@]} + server_steps + $($fuzz && echo 1 || echo 0) + $($cluster && echo 1 || echo 0)))
 rm -rf "$reports"
 mkdir -p "$reports/cases"
 step "Set up"
@@ -90,7 +99,7 @@ if [[ $preset != tsan ]]; then
   step "Python tests: servers, end to end, faults"
   run_pytest
 fi
-if $long; then
+if $fuzz; then
   step "Fuzzers, a minute each"
   scripts/fuzz.sh --seconds 60 || failed=1
 fi
