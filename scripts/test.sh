@@ -9,7 +9,8 @@
 #   --kubernetes   also the tests against a Kubernetes API server (C++: label kubernetes)
 #   --cluster      also those on a node that runs pods; needs root
 #   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
-#   --tsan         with ThreadSanitizer: the unit tests only, since gRPC is not built for it
+#   --tsan         with ThreadSanitizer: the unit tests only, since it does not know what orders the
+#                  threads of gRPC, Arrow and librdkafka (tests/tsan.supp)
 #
 # Servers that do not run are started, and stopped at the end. The closing line is `N passed, N failed`
 # over all suites; the exit code is 0 only when nothing failed. Reports are in .run/tests/.
@@ -83,6 +84,7 @@ if $kubernetes; then scripts/setup.sh --kubernetes; else scripts/setup.sh; fi
 step "Build ($preset)"
 scripts/build.sh "$preset"
 export LEVADA_BUILD_DIR="$build"
+export TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp history_size=4"
 if $cluster; then
   step "Image for the node"
   scripts/images.sh
