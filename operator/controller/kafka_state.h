@@ -39,6 +39,9 @@ class KafkaState {
   struct Wanted {
     const kube::Json& pipeline;  // live
     const pipeline::Plan& plan;
+    // Changes when a Secret or ConfigMap of the pipeline does: how Kafka is reached is found out
+    // again then, and only then.
+    std::string inputs = {};
   };
   using OnChange = std::function<void(const kube::ObjectKey& pipeline)>;
 

@@ -84,7 +84,13 @@ Cluster::Cluster(kafka::ClientConfig config, Timing timing, Registry& registry, 
       registry_(registry),
       on_change_(std::move(on_change)),
       lag_(config_, timing.call_timeout),
-      thread_([this] { Run(); }) {}
+      thread_([this] {
+        Run();
+        lag_.Close();
+        admin_.reset();
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+      }) {}
 
 Cluster::~Cluster() {
   StopSoon();
@@ -95,6 +101,11 @@ void Cluster::StopSoon() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   woken_.notify_all();
+}
+
+bool Cluster::Ended() {
+  const std::lock_guard lock(mutex_);
+  return ended_;
 }
 
 void Cluster::Wake() {
@@ -322,9 +333,9 @@ void Cluster::DeleteOne(const Tracked& pipeline) {
     if (!one.ok() && !absl::IsNotFound(one)) status.Update(one);
   }
   auto groups = kafka::Groups::Create(config_, timing_.call_timeout);
-  status.Update(groups.ok() ? (*groups)->DeleteWithPrefix(base::StrCat(
-                                  "levada.", pipeline.key.name_space, ".", pipeline.key.name, "."))
-                            : groups.status());
+  status.Update(groups.ok()
+                    ? (*groups)->DeleteWithPrefix(pipeline::NamePrefix(pipeline.plan.pipeline))
+                    : groups.status());
   if (Publish(pipeline, [&](Tracked& tracked) { tracked.deleted = status; })) {
     on_change_(pipeline.key);
   }

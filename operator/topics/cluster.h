@@ -63,6 +63,7 @@ class Cluster {
 
   void Wake();      // with or without the registry's mutex
   void StopSoon();  // makes the destructor quicker
+  bool Ended();     // the destructor does not wait
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -96,6 +97,7 @@ class Cluster {
   std::condition_variable woken_;
   bool work_ = false;
   bool stopped_ = false;
+  bool ended_ = false;
   std::thread thread_;
 };
 

@@ -48,13 +48,16 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
   void Stop() override {
-    std::map<std::string, std::unique_ptr<Cluster>> ending;
+    std::vector<std::unique_ptr<Cluster>> ending;
     {
       const std::lock_guard lock(clusters_mutex_);
       running_ = false;
-      ending.swap(clusters_);
+      ending.swap(ending_);
+      for (auto& [name, cluster] : clusters_) ending.push_back(std::move(cluster));
+      clusters_.clear();
+      configs_.clear();
     }
-    for (auto& [name, cluster] : ending) cluster->StopSoon();
+    for (auto& cluster : ending) cluster->StopSoon();
     ending.clear();  // waits for the requests that are under way, all at the same time
     const std::lock_guard lock(registry_.mutex);
     registry_.pipelines.clear();
@@ -69,8 +72,13 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
   void Forget(const ObjectKey& pipeline) override {
-    const std::lock_guard lock(registry_.mutex);
-    registry_.pipelines.erase(pipeline);
+    const std::lock_guard clusters_lock(clusters_mutex_);
+    configs_.erase(pipeline);
+    {
+      const std::lock_guard lock(registry_.mutex);
+      if (registry_.pipelines.erase(pipeline) == 0) return;
+    }
+    EndUnused();
   }
 
   std::optional<absl::Status> Delete(const Wanted& wanted) override {
@@ -98,13 +106,32 @@ class KafkaStateImpl : public controller::KafkaState {
     return known;
   }
 
+  // What has been found out is kept; an error is not, since the next try may find otherwise.
+  absl::StatusOr<kafka::ClientConfig> ConfigOf(const Wanted& wanted) {
+    const ObjectKey key = kube::KeyOf(wanted.pipeline);
+    const std::string version =
+        base::StrCat(kube::UidOf(wanted.pipeline), "\n", kube::GenerationOf(wanted.pipeline), "\n",
+                     wanted.inputs);
+    {
+      const std::lock_guard lock(clusters_mutex_);
+      const auto known = configs_.find(key);
+      if (known != configs_.end() && known->second.version == version) return known->second.config;
+    }
+    auto config = options_.config(wanted.pipeline, wanted.plan);
+    if (!config.ok()) return config.status();
+    const std::lock_guard lock(clusters_mutex_);
+    configs_[key] = {version, *config};
+    return config;
+  }
+
   // Brings what is known of the pipeline's wishes up to date; the cluster that it is on.
   Cluster* Track(const Wanted& wanted, bool deleting, std::string* problem) {
-    const auto config = options_.config(wanted.pipeline, wanted.plan);
+    const auto config = ConfigOf(wanted);
     if (!config.ok()) {
       *problem = std::string(config.status().message());
       return nullptr;
     }
+    const std::lock_guard clusters_lock(clusters_mutex_);
     Cluster* cluster = ClusterOf(*config);
     if (cluster == nullptr) {
       *problem = "the operator is stopping";
@@ -113,6 +140,7 @@ class KafkaStateImpl : public controller::KafkaState {
     std::set<std::string> managed = ManagedIn(wanted.pipeline);
     const std::string fingerprint = FingerprintOf(wanted.pipeline, managed, NameOf(*config));
     bool changed = false;
+    bool moved = false;
     {
       const std::lock_guard lock(registry_.mutex);
       const ObjectKey key = kube::KeyOf(wanted.pipeline);
@@ -133,15 +161,38 @@ class KafkaStateImpl : public controller::KafkaState {
         tracked.dirty = true;
         tracked.deleting = deleting;
         tracked.deleted.reset();
+        moved = tracked.cluster != nullptr && tracked.cluster != cluster;
         tracked.cluster = cluster;
       }
     }
     if (changed) cluster->Wake();
+    if (moved) EndUnused();
     return cluster;
   }
 
+  // Clusters on which no pipeline is any more. Their threads end by themselves; those that have are
+  // joined with the next call, so that nobody waits for a Kafka that hangs. Holding
+  // clusters_mutex_.
+  void EndUnused() {
+    std::erase_if(ending_, [](const auto& cluster) { return cluster->Ended(); });
+    std::set<const void*> used;
+    {
+      const std::lock_guard lock(registry_.mutex);
+      for (const auto& [key, tracked] : registry_.pipelines) used.insert(tracked.cluster);
+    }
+    for (auto at = clusters_.begin(); at != clusters_.end();) {
+      if (used.contains(at->second.get())) {
+        ++at;
+        continue;
+      }
+      at->second->StopSoon();
+      ending_.push_back(std::move(at->second));
+      at = clusters_.erase(at);
+    }
+  }
+
+  // Holding clusters_mutex_; nullptr after Stop.
   Cluster* ClusterOf(const kafka::ClientConfig& config) {
-    const std::lock_guard lock(clusters_mutex_);
     if (!running_) return nullptr;
     std::unique_ptr<Cluster>& cluster = clusters_[NameOf(config)];
     if (cluster == nullptr) {
@@ -150,12 +201,19 @@ class KafkaStateImpl : public controller::KafkaState {
     return cluster.get();
   }
 
+  struct Config {
+    std::string version;
+    kafka::ClientConfig config;
+  };
+
   const Options options_;
   Registry registry_;
-  std::mutex clusters_mutex_;
+  std::mutex clusters_mutex_;  // before that of the registry
   bool running_ = false;
   OnChange on_change_;
   std::map<std::string, std::unique_ptr<Cluster>> clusters_;  // by address and credentials
+  std::vector<std::unique_ptr<Cluster>> ending_;
+  std::map<ObjectKey, Config> configs_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -73,8 +74,10 @@ class KafkaTest : public testing::Test {
   KafkaTest() : id_(base::StrCat("t", base::RandomSeed() % 1'000'000'000)) {
     kafka_ = MakeKafkaState({.config =
                                  [this](const Json& pipeline, const pipeline::Plan&) {
+                                   ++configs_;
                                    return absl::StatusOr<kafka::ClientConfig>(
-                                       {.brokers = kube::AnnotationOf(pipeline, "brokers")});
+                                       {.brokers = kube::AnnotationOf(pipeline, "brokers"),
+                                        .properties = {{"client.id", secret_}}});
                                  },
                              .timing = {.call_timeout = milliseconds(3000),
                                         .lag_every = milliseconds(500),
@@ -113,7 +116,7 @@ class KafkaTest : public testing::Test {
 
   PipelineInKafka Want(Applied& applied) {
     applied.object["metadata"]["annotations"]["brokers"] = applied.brokers;
-    PipelineInKafka known = kafka_->Want({applied.object, applied.plan});
+    PipelineInKafka known = kafka_->Want({applied.object, applied.plan, secret_});
     applied.object["status"]["topics"] = known.rows;
     return known;
   }
@@ -143,7 +146,9 @@ class KafkaTest : public testing::Test {
   std::set<std::string> names_;
   std::unique_ptr<controller::KafkaState> kafka_;
   std::unique_ptr<kafka::Admin> admin_;
+  std::string secret_ = "first";  // what the connection is read from
   std::atomic<int> changes_{0};
+  std::atomic<int> configs_{0};
 };
 
 TEST_F(KafkaTest, MakesTopicsPutsDriftRightAndGrowsThem) {
@@ -278,6 +283,48 @@ TEST_F(KafkaTest, PipelinesOfOneNameInTwoNamespacesHaveTopicsOfTheirOwn) {
   EXPECT_EQ(partitions(blue), 1) << "it went with the pipeline of the other namespace";
   ASSERT_TRUE(Eventually([&] { return deleted(blue); }));
   EXPECT_TRUE(Eventually([&] { return partitions(blue) == 0; }));
+}
+
+TEST_F(KafkaTest, HowKafkaIsReachedIsAskedAgainWhenItsSecretChanges) {
+  Applied shop = Make("shop", "orders");
+  ASSERT_TRUE(BecomesReady(shop));
+  for (int i = 0; i < 10; ++i) Want(shop);
+  EXPECT_EQ(configs_, 1);
+  secret_ = "second";
+  ASSERT_TRUE(BecomesReady(shop));
+  EXPECT_EQ(configs_, 2);
+}
+
+TEST_F(KafkaTest, AClusterThatNoPipelineIsOnEnds) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  Applied shop = Make("shop", "orders");
+  const auto reads_lag = [&] {
+    const PipelineInKafka known = Want(shop);
+    return known.ready.status == "True" && known.stages.contains("keep");
+  };
+  ASSERT_TRUE(Eventually(reads_lag));
+  const auto with_one = threads();
+  for (int i = 0; i < 5; ++i) {
+    secret_ = base::StrCat("rotated-", i);
+    ASSERT_TRUE(BecomesReady(shop));
+  }
+  EXPECT_TRUE(Eventually([&] { return reads_lag() && threads() <= with_one; }))
+      << threads() << " threads, " << with_one << " with one cluster";
+
+  SilentServer silent;
+  shop.brokers = silent.address();
+  secret_ = "hangs";
+  Want(shop);
+  std::this_thread::sleep_for(milliseconds(200));  // it is asked, and does not answer
+  shop.brokers = Brokers();
+  secret_ = "answers";
+  const auto moving = Clock::now();
+  Want(shop);
+  EXPECT_LT(Clock::now() - moving, milliseconds(500)) << "nobody waits for the one that hangs";
+  EXPECT_TRUE(BecomesReady(shop));
 }
 
 TEST(ConnectionTest, TlsAndSaslFromSecretValues) {
