@@ -42,6 +42,7 @@ struct Flags {
   std::string address = "0.0.0.0";
   uint16_t http_port = 8080;
   int workers = 4;
+  std::string lease = "levada-operator";
   bool elect = true;
   std::string log_level = "info";
   std::string log_format = "auto";
@@ -70,6 +71,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--workers", flags.workers, "Pipelines that are looked at at the same time")
       ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option(
+         "--lease", flags.lease,
+         "Name of the Lease: the same for all of one installation, another for the next one in "
+         "this namespace")
       ->capture_default_str();
   app.add_option("--address", flags.address, "IP address of metrics and health")
       ->check(base::CheckIpAddress)
@@ -231,8 +237,7 @@ absl::StatusOr<std::unique_ptr<kube::Elector>> MakeElector(
     const std::shared_ptr<kube::Transport>& transport, Metrics& metrics) {
   if (!flags.elect) return nullptr;
   return kube::Elector::Create(
-      transport,
-      {.lease = {name_space, "levada-operator"}, .identity = identity, .probe = &metrics});
+      transport, {.lease = {name_space, flags.lease}, .identity = identity, .probe = &metrics});
 }
 
 absl::Status Run(const Flags& flags) {

@@ -118,6 +118,7 @@ NEEDS = {
     ("", "services"): MAKES | {"delete"},
     ("", "serviceaccounts"): MAKES,
     ("", "persistentvolumeclaims"): MAKES,
+    ("", "pods"): {"list", "watch"},
     ("apps", "deployments"): MAKES | {"delete"},
     ("apps", "replicasets"): {"list", "watch"},
     ("networking.k8s.io", "networkpolicies"): MAKES | {"delete"},
@@ -148,6 +149,31 @@ class TestRights:
 
     def test_to_be_waited_for_by_what_it_owns(self, api):
         assert api.allows(OPERATOR, "update", "levada.dev", "pipelines/finalizers")
+
+    def test_to_own_what_is_deleted_before_its_pipeline(self, api, namespace):
+        """The API server has the admission plugin OwnerReferencesPermissionEnforcement, as OpenShift has."""
+        api.kubectl("apply", "-n", namespace, "-f", ROOT / "manifests" / "samples" / "fraud-prevention.yaml")
+        pipeline = json.loads(api.kubectl("get", "-n", namespace, "pipeline", "fraud-prevention", "-o", "json").stdout)
+        owner = {"apiVersion": pipeline["apiVersion"], "kind": "Pipeline", "name": "fraud-prevention",
+                 "uid": pipeline["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}
+        owned = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+            "name": "owned", "namespace": namespace, "ownerReferences": [owner]}})
+        api.kubectl("create", "role", "maker", "-n", namespace, "--verb=create", "--resource=configmaps")
+        api.kubectl("create", "rolebinding", "maker", "-n", namespace, "--role=maker", "--user=maker")
+        refused = api.kubectl("create", "--as=maker", "-f", "-", stdin=owned, good=False)
+        assert "blockOwnerDeletion" in refused.stderr, "else this server does not ask for the right"
+        api.kubectl("create", f"--as={OPERATOR}", "-f", "-", stdin=owned)
+
+    @pytest.mark.parametrize("release", ["levada", "second"])
+    def test_the_lease_is_that_of_the_installation(self, release):
+        """Two that look after a namespace each, from one namespace: each elects its own."""
+        text = run(PROGRAMS / "helm", "template", release, CHART, "-n", SYSTEM, "--set", "watchNamespace=a").stdout
+        objects = [each for each in yaml.safe_load_all(text) if each]
+        [lease] = [word.removeprefix("--lease=") for word in pods_of(objects)["containers"][0]["args"]
+                   if word.startswith("--lease=")]
+        [role] = [each for each in of_kind(objects, "Role") if each["metadata"]["name"].endswith("-lease")]
+        assert role["rules"][1]["resourceNames"] == [lease]
+        assert (lease == "levada-operator") == (release == "levada")
 
     def test_on_the_one_lease(self, api):
         def allows(verb, name="", where=SYSTEM):

@@ -12,9 +12,11 @@ ports="0 1 2"
 launch() {
   require_programs
   # As no controller makes ServiceAccounts, their admission would refuse every pod; and an endpoint of
-  # the Service "kubernetes" must not be a loopback address.
+  # the Service "kubernetes" must not be a loopback address. Who names an owner that may not be deleted
+  # before needs a right on that owner, as on OpenShift.
   spawn_control_plane 127.0.0.1 "$port" none \
-    --disable-admission-plugins=ServiceAccount --endpoint-reconciler-type=none
+    --disable-admission-plugins=ServiceAccount \
+    --enable-admission-plugins=OwnerReferencesPermissionEnforcement --endpoint-reconciler-type=none
 }
 
 ready() {
