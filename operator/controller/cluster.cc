@@ -11,7 +11,17 @@ namespace levada::controller {
 using kube::Json;
 using kube::ObjectKey;
 
+namespace {
+
+// What is there where Prometheus' operator is installed.
+bool IsOptional(const kube::Resource& resource) {
+  return resource.group == kube::kPodMonitors.group;
+}
+
+}  // namespace
+
 struct Cluster::Followed {
+  using Informers = std::vector<std::pair<const kube::Resource*, std::shared_ptr<kube::Informer>>>;
   using Names = std::map<ObjectKey, std::set<ObjectKey>>;  // object -> pipelines that need it
 
   Followed(kube::Client& the_client, Options the_options)
@@ -52,15 +62,30 @@ struct Cluster::Followed {
     for (const std::string& name : now) (*names)[{pipeline.name_space, name}].insert(pipeline);
   }
 
+  std::shared_ptr<kube::Informer> FollowOwned(const kube::Resource& resource) {
+    std::shared_ptr<kube::Informer> informer = Follow(resource, true, false);
+    informer->AddHandler({.on_change = [this](const Json* before, const Json* after) {
+      const Json& object = after != nullptr ? *after : *before;
+      const std::string name = kube::LabelOf(object, render::kPipelineLabel);
+      if (!name.empty()) on_change({kube::NamespaceOf(object), name});
+    }});
+    return informer;
+  }
+
+  Informers Owned() const {
+    const std::lock_guard lock(mutex);
+    return owned;
+  }
+
   kube::Client& client;
   const Options options;
   OnChange on_change;
   std::unique_ptr<kube::Informer> pipelines;
   std::unique_ptr<kube::Informer> secrets;
   std::unique_ptr<kube::Informer> config_maps;
-  std::vector<std::pair<const kube::Resource*, std::unique_ptr<kube::Informer>>> owned;
 
-  std::mutex mutex;
+  mutable std::mutex mutex;
+  Informers owned;  // in the order of Kinds()
   std::map<ObjectKey, References> references;
   Names secret_users;
   Names config_map_users;
@@ -73,11 +98,9 @@ Cluster::Cluster(kube::Client& client, Options options)
   at.secrets = at.Follow(kube::kSecrets, false, true);
   at.config_maps = at.Follow(kube::kConfigMaps, false, true);
   for (const kube::Resource* resource : render::Kinds()) {
-    // Those of monitoring are there where their CRDs are.
-    const absl::StatusOr<bool> serves = client.Serves(*resource);
-    if (serves.ok() && *serves) at.owned.emplace_back(resource, at.Follow(*resource, true, false));
+    if (!IsOptional(*resource)) at.owned.emplace_back(resource, at.FollowOwned(*resource));
   }
-  at.owned.emplace_back(&kube::kReplicaSets, at.Follow(kube::kReplicaSets, true, false));
+  at.owned.emplace_back(&kube::kReplicaSets, at.FollowOwned(kube::kReplicaSets));
 }
 
 Cluster::~Cluster() { Stop(); }
@@ -94,17 +117,10 @@ void Cluster::Start(OnChange on_change) {
   at.config_maps->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
     at.TellReferring(at.config_map_users, kube::KeyOf(after != nullptr ? *after : *before));
   }});
-  for (auto& [resource, informer] : at.owned) {
-    informer->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
-      const Json& object = after != nullptr ? *after : *before;
-      const std::string name = kube::LabelOf(object, render::kPipelineLabel);
-      if (!name.empty()) at.on_change({kube::NamespaceOf(object), name});
-    }});
-  }
   for (kube::Informer* informer : {at.pipelines.get(), at.secrets.get(), at.config_maps.get()}) {
     informer->Start();
   }
-  for (auto& [resource, informer] : at.owned) informer->Start();
+  for (const auto& [resource, informer] : at.Owned()) informer->Start();
 }
 
 void Cluster::Stop() {
@@ -112,7 +128,37 @@ void Cluster::Stop() {
   at.pipelines->Stop();
   at.secrets->Stop();
   at.config_maps->Stop();
-  for (auto& [resource, informer] : at.owned) informer->Stop();
+  for (const auto& [resource, informer] : at.Owned()) informer->Stop();
+}
+
+absl::StatusOr<bool> Cluster::Discover() {
+  Followed& at = *followed_;
+  bool changed = false;
+  for (const kube::Resource* resource : render::Kinds()) {
+    if (!IsOptional(*resource)) continue;
+    const absl::StatusOr<bool> serves = at.client.Serves(*resource);
+    if (!serves.ok()) return serves.status();
+    if (*serves == Knows(*resource)) continue;
+    changed = true;
+    if (*serves) {
+      const std::shared_ptr<kube::Informer> informer = at.FollowOwned(*resource);
+      informer->Start();
+      const std::lock_guard lock(at.mutex);
+      at.owned.emplace_back(resource, informer);
+      continue;
+    }
+    std::shared_ptr<kube::Informer> gone;
+    {
+      const std::lock_guard lock(at.mutex);
+      std::erase_if(at.owned, [&](const auto& owned) {
+        if (*owned.first != *resource) return false;
+        gone = owned.second;
+        return true;
+      });
+    }
+    gone->Stop();
+  }
+  return changed;
 }
 
 bool Cluster::WaitForSync(std::chrono::milliseconds limit) const {
@@ -124,7 +170,7 @@ bool Cluster::WaitForSync(std::chrono::milliseconds limit) const {
   };
   bool synced = at.pipelines->WaitForSync(left()) && at.secrets->WaitForSync(left()) &&
                 at.config_maps->WaitForSync(left());
-  for (const auto& [resource, informer] : at.owned) {
+  for (const auto& [resource, informer] : at.Owned()) {
     synced = synced && informer->WaitForSync(left());
   }
   return synced;
@@ -135,12 +181,12 @@ absl::Status Cluster::Health() const {
   absl::Status health = at.pipelines->Health();
   health.Update(at.secrets->Health());
   health.Update(at.config_maps->Health());
-  for (const auto& [resource, informer] : at.owned) health.Update(informer->Health());
+  for (const auto& [resource, informer] : at.Owned()) health.Update(informer->Health());
   return health;
 }
 
 bool Cluster::Knows(const kube::Resource& resource) const {
-  for (const auto& [known, informer] : followed_->owned) {
+  for (const auto& [known, informer] : followed_->Owned()) {
     if (*known == resource) return true;
   }
   return false;
@@ -155,7 +201,7 @@ std::vector<ObjectKey> Cluster::Pipelines() const { return followed_->pipelines-
 std::vector<Owned> Cluster::OwnedBy(const Json& pipeline) const {
   const ObjectKey key = kube::KeyOf(pipeline);
   std::vector<Owned> found;
-  for (const auto& [resource, informer] : followed_->owned) {
+  for (const auto& [resource, informer] : followed_->Owned()) {
     for (Json& object : informer->OfLabel(key.name)) {
       if (kube::NamespaceOf(object) == key.name_space) {
         found.push_back({resource, std::move(object)});
@@ -168,10 +214,12 @@ std::vector<Owned> Cluster::OwnedBy(const Json& pipeline) const {
 void Cluster::Refer(const ObjectKey& pipeline, References references) {
   const std::lock_guard lock(followed_->mutex);
   References& known = followed_->references[pipeline];
-  if (known == references) return;
-  Followed::Replace(&followed_->secret_users, pipeline, references.secrets);
-  Followed::Replace(&followed_->config_map_users, pipeline, references.config_maps);
-  known = std::move(references);
+  if (known != references) {
+    Followed::Replace(&followed_->secret_users, pipeline, references.secrets);
+    Followed::Replace(&followed_->config_map_users, pipeline, references.config_maps);
+    known = std::move(references);
+  }
+  if (known == References()) followed_->references.erase(pipeline);
 }
 
 std::string Cluster::SecretVersion(const ObjectKey& key) const {

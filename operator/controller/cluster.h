@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "operator/kube/client.h"
 #include "operator/kube/informer.h"
 
@@ -41,7 +42,7 @@ class Cluster {
   };
   using OnChange = std::function<void(const kube::ObjectKey& pipeline)>;
 
-  // `client` must live longer. Asks the server which optional kinds it knows.
+  // `client` must live longer.
   Cluster(kube::Client& client, Options options);
   ~Cluster();
 
@@ -50,6 +51,9 @@ class Cluster {
   bool WaitForSync(std::chrono::milliseconds limit) const;
   absl::Status Health() const;  // why the server cannot be followed; OK if it can
 
+  // Asks the server which of the optional kinds (Prometheus' operator's) it knows, and follows
+  // those that it has got to know since. After Start; waits for the server. True: it has changed.
+  absl::StatusOr<bool> Discover();
   // Whether objects of this kind can be written: the CRD is there.
   bool Knows(const kube::Resource& resource) const;
 

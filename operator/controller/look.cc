@@ -49,16 +49,33 @@ Cluster::References ReferencesOf(const pipeline::Plan& plan) {
   return references;
 }
 
-render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
-                          const pipeline::Plan& plan) {
-  render::Facts facts;
+// Of the Secrets and ConfigMaps that the pipeline refers to, those that are there.
+std::map<render::Input, std::string> VersionsOf(const Cluster& cluster, const ObjectKey& key,
+                                                const pipeline::Plan& plan) {
+  std::map<render::Input, std::string> versions;
   for (const render::Input& input : render::InputsOf(plan)) {
     const ObjectKey object{key.name_space, input.name};
     std::string version = input.kind == render::Input::Kind::kSecret
                               ? cluster.SecretVersion(object)
                               : cluster.ConfigMapVersion(object);
-    if (!version.empty()) facts.versions[input] = std::move(version);
+    if (!version.empty()) versions[input] = std::move(version);
   }
+  return versions;
+}
+
+KafkaState::Wanted WantedOf(const Cluster& cluster, const Json& pipeline,
+                            const pipeline::Plan& plan) {
+  std::string inputs;
+  for (const auto& [input, version] : VersionsOf(cluster, kube::KeyOf(pipeline), plan)) {
+    base::StrAppend(&inputs, static_cast<int>(input.kind), "/", input.name, "=", version, "\n");
+  }
+  return {pipeline, plan, std::move(inputs)};
+}
+
+render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
+                          const pipeline::Plan& plan) {
+  render::Facts facts;
+  facts.versions = VersionsOf(cluster, key, plan);
   facts.has_pod_monitors = cluster.Knows(kube::kPodMonitors);
   facts.has_prometheus_rules = cluster.Knows(kube::kPrometheusRules);
   return facts;
@@ -136,7 +153,8 @@ Seen Look::Keep(const Json& pipeline) {
   Seen seen{.valid = checked->valid, .phase = kube::TextAt(pipeline, {"status", "phase"})};
   if (checked->valid) {
     seen.status = SetFinalizer(pipeline, DeletesTopics(*checked));
-    const PipelineInKafka kafka = world_.kafka.Want({pipeline, checked->plan});
+    const PipelineInKafka kafka =
+        world_.kafka.Want(WantedOf(world_.cluster, pipeline, checked->plan));
     facts.topics = kafka.rows;
     facts.topics_ready = kafka.ready;
     const absl::Status written = CarryOut(pipeline, *checked, kafka, &facts);
@@ -170,6 +188,7 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
       render::Render(checked.plan, pipeline, world_.settings, render_facts);
   for (const pipeline::PlannedStage& stage : checked.plan.stages) {
     StageFacts stage_facts = FactsOf(stage, kafka);
+    stage_facts.reported = world_.workers.Of(key, stage.name);
     if (const auto live = deployments.find(stage.name); live != deployments.end()) {
       stage_facts.deployment = live->second;
     }
@@ -180,7 +199,7 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     stage_facts.missing = render::MissingInputs(checked.plan, stage, render_facts);
     facts->stages.push_back(std::move(stage_facts));
   }
-  const Written written = Write(world_.client, pipeline, wanted, owned);
+  const Written written = Write(world_.client, pipeline, checked.plan, wanted, owned);
   for (const std::string& change : written.changes) {
     base::LogInfo("changed", {{"pipeline", key.ToText()}, {"what", change}});
     world_.events.Normal(pipeline, "Changed", "Reconcile", change);
@@ -231,7 +250,8 @@ absl::Status Look::EndTopics(const Json& pipeline, Seen* seen) {
   const std::shared_ptr<const Checked> checked = world_.checks.Of(pipeline);
   if (!checked->valid) return leave("the manifest is invalid");
   if (!DeletesTopics(*checked)) return absl::OkStatus();
-  const std::optional<absl::Status> deleted = world_.kafka.Delete({pipeline, checked->plan});
+  const std::optional<absl::Status> deleted =
+      world_.kafka.Delete(WantedOf(world_.cluster, pipeline, checked->plan));
   if (deleted && deleted->ok()) return absl::OkStatus();
   const auto left = EndingSince(pipeline) + kDeleteWithin - world_.clock.Now();
   if (left <= kube::Clock::Duration::zero()) {

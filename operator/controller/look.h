@@ -11,13 +11,14 @@
 #include "operator/controller/kafka_state.h"
 #include "operator/controller/scaling.h"
 #include "operator/controller/status.h"
+#include "operator/controller/workers.h"
 #include "operator/kube/client.h"
 #include "operator/kube/events.h"
 #include "operator/render/settings.h"
 
 // One look at one pipeline: gather, decide, write.
 //
-//   Look look({client, cluster, kafka, checks, events, settings});
+//   Look look({client, cluster, kafka, workers, checks, events, settings});
 //   const Seen seen = look.At(key);
 //   if (!seen.status.ok()) queue.AddRateLimited(key);
 //
@@ -38,6 +39,7 @@ class Look {
     kube::Client& client;
     Cluster& cluster;
     KafkaState& kafka;
+    const Workers& workers;
     Checks& checks;
     Scaling& scaling;
     kube::EventRecorder& events;

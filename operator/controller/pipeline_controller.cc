@@ -1,5 +1,7 @@
 #include "operator/controller/pipeline_controller.h"
 
+#include <algorithm>
+#include <condition_variable>
 #include <map>
 
 #include "core/base/log.h"
@@ -13,6 +15,7 @@ namespace {
 using kube::ObjectKey;
 
 constexpr std::chrono::seconds kStopWithin{20};
+constexpr std::chrono::seconds kDiscoverAgain{10};  // after a failure
 constexpr std::array<std::string_view, 6> kPhases = {"Pending", "Running", "Degraded",
                                                      "Paused",  "Invalid", "Terminating"};
 
@@ -30,26 +33,54 @@ struct PipelineController::Running {
                              base::StrCat("app.kubernetes.io/managed-by=", render::kManagedBy),
                          .clock = options.clock,
                          .probe = &metrics}),
+        pods(client,
+             {.resource = kube::kPods,
+              .name_space = options.name_space,
+              .label_selector = base::StrCat("app.kubernetes.io/managed-by=", render::kManagedBy),
+              .transform = Workers::KeepOfPod,
+              .clock = options.clock,
+              .probe = &metrics}),
+        workers(options.workers_asked),
         checks(options.settings),
         events(client, {.controller = "levada.dev/operator",
                         .instance = options.identity,
                         .clock = options.clock,
                         .probe = &metrics}),
-        queue({.name = "pipelines", .clock = options.clock, .probe = &metrics}),
-        look({client, cluster, kafka, checks, scaling, events, options.settings, *options.clock}) {}
+        // Edits need not wait until a thousand new pipelines are made.
+        queue({.name = "pipelines",
+               .most_low = static_cast<size_t>(std::max(1, options.workers - 1)),
+               .clock = options.clock,
+               .probe = &metrics}),
+        look({client, cluster, kafka, workers, checks, scaling, events, options.settings,
+              *options.clock}) {}
 
   void Start() {
-    const auto add = [this](const ObjectKey& pipeline) { queue.Add(pipeline.ToText()); };
+    const auto add = [this](const ObjectKey& pipeline) { Add(pipeline); };
     kafka.Start(add);
     cluster.Start(add);
+    pods.AddHandler({.on_change = [this](const kube::Json* before, const kube::Json* after) {
+      workers.Follow(before, after);
+    }});
+    pods.Start();
+    workers.Start(add);
     // Looking before everything is known would make what is there already.
     syncing = std::jthread([this](const std::stop_token& stop) {
+      bool discovered = cluster.Discover().ok();
       while (!stop.stop_requested() && !cluster.WaitForSync(std::chrono::milliseconds(200))) {
       }
       if (stop.stop_requested()) return;
       base::LogInfo("synced", {{"pipelines", cluster.Pipelines().size()}});
       for (int i = 0; i < options.workers; ++i) {
-        workers.emplace_back([this] { Work(); });
+        threads.emplace_back([this] { Work(); });
+      }
+      while (Sleep(stop, discovered ? options.discover : kDiscoverAgain)) {
+        const absl::StatusOr<bool> changed = cluster.Discover();
+        discovered = changed.ok();
+        if (!discovered || !*changed) continue;
+        base::LogInfo("the API server knows other kinds than before");
+        for (const ObjectKey& pipeline : cluster.Pipelines()) {
+          queue.Add(pipeline.ToText(), kube::WorkQueue::Urgency::kLow);
+        }
       }
     });
   }
@@ -58,10 +89,30 @@ struct PipelineController::Running {
     syncing.request_stop();
     if (syncing.joinable()) syncing.join();
     if (!queue.Drain(kStopWithin)) base::LogWarn("a look did not end in time");
-    for (std::jthread& worker : workers) worker.join();
+    for (std::jthread& thread : threads) thread.join();
+    workers.Stop();
+    pods.Stop();
     kafka.Stop();
     cluster.Stop();
     events.Flush(std::chrono::seconds(5));
+  }
+
+  // False: told to stop.
+  bool Sleep(const std::stop_token& stop, std::chrono::milliseconds span) {
+    std::unique_lock lock(mutex);
+    woken.wait_for(lock, stop, span, [] { return false; });
+    return !stop.stop_requested();
+  }
+
+  // One that this process has not looked at yet gives way: there is most to do for it.
+  void Add(const ObjectKey& pipeline) {
+    bool known = false;
+    {
+      const std::lock_guard lock(mutex);
+      known = phases.contains(pipeline);
+    }
+    using Urgency = kube::WorkQueue::Urgency;
+    queue.Add(pipeline.ToText(), known ? Urgency::kNormal : Urgency::kLow);
   }
 
   void Work() {
@@ -99,14 +150,17 @@ struct PipelineController::Running {
   KafkaState& kafka;
   Metrics& metrics;
   Cluster cluster;
+  kube::Informer pods;
+  Workers workers;
   Checks checks;
   Scaling scaling;
   kube::EventRecorder events;
   kube::WorkQueue queue;
   Look look;
   std::mutex mutex;
+  std::condition_variable_any woken;  // by the stop alone
   std::map<ObjectKey, std::string> phases;
-  std::vector<std::jthread> workers;
+  std::vector<std::jthread> threads;
   std::jthread syncing;
 };
 

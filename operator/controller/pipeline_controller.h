@@ -10,6 +10,7 @@
 #include "operator/controller/cluster.h"
 #include "operator/controller/kafka_state.h"
 #include "operator/controller/metrics.h"
+#include "operator/controller/workers.h"
 #include "operator/kube/client.h"
 #include "operator/kube/events.h"
 #include "operator/kube/work_queue.h"
@@ -38,6 +39,9 @@ class PipelineController {
     int workers = 4;
     // Each pipeline is looked at this often although nothing changed.
     std::chrono::milliseconds resync{std::chrono::minutes(30)};
+    // How often the API server is asked whether it has got to know Prometheus' operator.
+    std::chrono::milliseconds discover{std::chrono::minutes(5)};
+    Workers::Options workers_asked;
     kube::Clock* clock = &kube::RealClock();
   };
 

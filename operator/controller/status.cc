@@ -32,7 +32,16 @@ Json RowOf(const StageFacts& stage, const StageState& state) {
               {"sliceHash", stage.slice_hash}};
   if (stage.lag >= 0) row["lag"] = stage.lag;
   if (stage.events_per_second >= 0) row["eventsPerSecond"] = stage.events_per_second;
-  if (!state.message.empty()) row["lastError"] = state.message;
+  if (stage.reported.known) {
+    row["errors"] = stage.reported.errors;
+    row["deadLetters"] = stage.reported.dead_letters;
+  }
+  if (state.stuck || state.waits) {
+    row["lastError"] = state.message;
+  } else if (stage.reported.last_error_micros != 0) {
+    row["lastError"] = stage.reported.last_error;
+    row["lastErrorTime"] = kube::ToTime(stage.reported.last_error_micros);
+  }
   if (!stage.autoscaling.is_null()) row["autoscaling"] = stage.autoscaling;
   return row;
 }
@@ -168,11 +177,31 @@ void AddTotals(const Facts& facts, const Summary& summary, Json* status) {
   (*status)["eventsPerSecond"] = static_cast<int64_t>(taken_in > 0 ? taken_in : read);
 }
 
+// 128 stages and 512 topics that all have much to say must not make an object that etcd refuses
+// (1.5 MiB), or a text that the CRD does.
+constexpr size_t kLongestOfRow = 1024;
+constexpr size_t kLongestOfCondition = 8192;
+constexpr size_t kMostTopics = 512;  // of the manifest and its own at most 385, then left ones
+
+void Shorten(Json* rows, const char* field, size_t most) {
+  if (!rows->is_array()) return;
+  for (Json& row : *rows) {
+    if (!row.contains(field) || !row[field].is_string()) continue;
+    std::string& text = row[field].get_ref<std::string&>();
+    if (text.size() <= most) continue;
+    size_t end = most - 3;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    text.resize(end);
+    text += "...";
+  }
+}
+
 }  // namespace
 
 StageState StateOf(const StageFacts& stage) {
   StageState state;
   if (!stage.missing.empty()) {
+    state.waits = true;
     state.message = base::StrCat("waits for ", absl::StrJoin(stage.missing, ", "),
                                  ": make it in the namespace of the pipeline");
     return state;
@@ -202,6 +231,10 @@ StageState StateOf(const StageFacts& stage) {
                                  ReadyOf(stage), " ready");
   } else {
     state.ready = true;
+  }
+  if (!state.ready && !stage.reported.waiting.empty()) {
+    state.waits = true;
+    base::StrAppend(&state.message, "; ", stage.reported.waiting);
   }
   return state;
 }
@@ -239,6 +272,13 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
     AddTotals(facts, summary, &status);
   } else if (before != nullptr) {
     TakeOver(*before, &status);
+  }
+  Shorten(&status["conditions"], "message", kLongestOfCondition);
+  if (summary.valid) {
+    Shorten(&status["stages"], "lastError", kLongestOfRow);
+    Json& topics = status["topics"];
+    Shorten(&topics, "message", kLongestOfRow);
+    if (topics.size() > kMostTopics) topics.erase(topics.begin() + kMostTopics, topics.end());
   }
   return status;
 }

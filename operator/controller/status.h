@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "operator/controller/check.h"
+#include "operator/controller/workers.h"
 #include "operator/kube/conditions.h"
 #include "operator/kube/object.h"
 
@@ -32,6 +33,7 @@ struct StageFacts {
   kube::Json deployment;             // as the cluster has it; null where there is none yet
   int64_t lag = -1;                  // -1: not known
   double events_per_second = -1;
+  Reported reported;       // by its workers
   kube::Json autoscaling;  // status.stages[].autoscaling; null without autoscaling
 };
 
@@ -49,6 +51,7 @@ struct Facts {
 struct StageState {
   bool ready = false;
   bool stuck = false;   // the rollout has stopped by itself
+  bool waits = false;   // for something that `message` names
   std::string message;  // empty where ready
 };
 StageState StateOf(const StageFacts& stage);

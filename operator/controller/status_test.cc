@@ -174,6 +174,48 @@ TEST_F(StatusTest, TheSameFactsGiveTheSameStatus) {
   EXPECT_EQ(Status(kLater), pipeline_["status"]);
 }
 
+TEST_F(StatusTest, AStageSaysWhatItsWorkersReport) {
+  EXPECT_FALSE(Status()["stages"][0].contains("errors")) << "none has answered yet";
+  facts_.stages[0].reported = {.known = true,
+                               .errors = 7,
+                               .dead_letters = 3,
+                               .last_error = "search does not answer",
+                               .last_error_micros = kNow};
+  const Json row = Status()["stages"][0];
+  EXPECT_EQ(row["errors"], 7);
+  EXPECT_EQ(row["deadLetters"], 3);
+  EXPECT_EQ(row["lastError"], "search does not answer");
+  EXPECT_EQ(row["lastErrorTime"], kube::ToTime(kNow));
+}
+
+TEST_F(StatusTest, APodThatIsNotReadySaysWhy) {
+  facts_.stages = {Stage(Deployment(1, 1, 0, 1), 1)};
+  facts_.stages[0].reported = {.waiting = "shop-detect-x: ErrImagePull: no such image"};
+  const Json status = Status();
+  EXPECT_EQ(Of(status, "StagesReady", "message"),
+            "stage detect: 1 of 1 replicas are new, 0 ready; shop-detect-x: ErrImagePull: no such "
+            "image");
+  EXPECT_EQ(status["stages"][0]["lastError"],
+            "1 of 1 replicas are new, 0 ready; shop-detect-x: ErrImagePull: no such image");
+}
+
+TEST_F(StatusTest, ManyWhoHaveMuchToSayStillFitIntoAnObject) {
+  facts_.stages.clear();
+  for (int i = 0; i < 128; ++i) {
+    facts_.stages.push_back(Stage(Deployment(1, 1, 0, 1), 1));
+    facts_.stages.back().reported.waiting = "ü";
+    for (int k = 0; k < 12; ++k)
+      facts_.stages.back().reported.waiting += facts_.stages.back().reported.waiting;
+  }
+  for (int i = 0; i < 600; ++i) {
+    facts_.topics.push_back({{"name", "t"}, {"ready", false}, {"message", std::string(4000, 'x')}});
+  }
+  const Json status = Status();
+  EXPECT_LT(status.dump().size(), 1'000'000u);  // and is UTF-8, or dump throws
+  EXPECT_LE(status["topics"].size(), 512u);
+  EXPECT_LE(Of(status, "StagesReady", "message").size(), 8192u);
+}
+
 TEST_F(StatusTest, APausedPipelineIsPaused) {
   checked_.plan.pipeline.mutable_spec()->set_paused(true);
   facts_.stages = {Stage(Deployment(0, 0, 0, 0), 0)};

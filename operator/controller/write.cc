@@ -4,6 +4,7 @@
 #include "core/base/strings.h"
 #include "operator/kube/diff.h"
 #include "operator/kube/errors.h"
+#include "operator/render/names.h"
 #include "operator/render/render.h"
 
 namespace levada::controller {
@@ -69,6 +70,20 @@ class Writer {
     Note(object, "deleted");
   }
 
+  // It no longer goes with the pipeline.
+  void Release(const Json& object) {
+    const kube::Resource* resource = ResourceOf(object);
+    if (resource == nullptr || kube::IsBeingDeleted(object)) return;
+    const Json patch = {
+        {"metadata",
+         {{"ownerReferences", nullptr}, {"resourceVersion", kube::ResourceVersionOf(object)}}}};
+    const absl::Status released =
+        client_.Patch(*resource, kube::KeyOf(object), kube::PatchType::kMerge, patch).status();
+    if (absl::IsNotFound(released)) return;
+    if (!released.ok()) return Fail(released);
+    Note(object, "no longer goes with the pipeline");
+  }
+
   Written Result() && {
     if (failures_ == 0) written_.status = conflict_;
     if (failures_ > 1) {
@@ -94,9 +109,11 @@ class Writer {
   absl::Status IsOurs(const Json& live, const Json& wanted) const {
     const std::string controller = kube::ControllerUidOf(live);
     // Volumes that outlive their pipeline have no owner, and are found again by their labels.
-    const bool free =
-        controller.empty() && kube::LabelOf(live, "app.kubernetes.io/managed-by") ==
-                                  kube::LabelOf(wanted, "app.kubernetes.io/managed-by");
+    const auto same = [&](std::string_view label) {
+      return kube::LabelOf(live, label) == kube::LabelOf(wanted, label);
+    };
+    const bool free = controller.empty() && same("app.kubernetes.io/managed-by") &&
+                      same(render::kPipelineLabel) && same(render::kStageLabel);
     if (controller == uid_ || free) return absl::OkStatus();
     return absl::FailedPreconditionError(
         base::StrCat(NameOf(live),
@@ -126,8 +143,8 @@ class Writer {
 
 }  // namespace
 
-Written Write(kube::Client& client, const Json& pipeline, std::vector<Json> wanted,
-              const std::vector<Owned>& owned) {
+Written Write(kube::Client& client, const Json& pipeline, const pipeline::Plan& plan,
+              std::vector<Json> wanted, const std::vector<Owned>& owned) {
   std::vector<Json> live;
   for (const Owned& object : owned) {
     if (kube::ControllerUidOf(object.object) == kube::UidOf(pipeline) ||
@@ -136,9 +153,11 @@ Written Write(kube::Client& client, const Json& pipeline, std::vector<Json> want
     }
   }
   const std::vector<Json> leftovers = render::Leftovers(wanted, live);
+  const std::vector<Json> released = render::Released(plan, wanted, live);
   Writer writer(client, pipeline, owned);
   for (Json& object : wanted) writer.Apply(std::move(object));
   for (const Json& object : leftovers) writer.Delete(object);
+  for (const Json& object : released) writer.Release(object);
   return std::move(writer).Result();
 }
 

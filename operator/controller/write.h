@@ -4,13 +4,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/pipeline/plan.h"
 #include "operator/controller/cluster.h"
 #include "operator/kube/client.h"
 
 // Brings the objects of one pipeline to what is wanted, with as few requests as there are
 // differences: none where nothing changes.
 //
-//   const Written written = Write(client, pipeline, wanted, cluster.OwnedBy(pipeline));
+//   const Written written = Write(client, pipeline, plan, wanted, cluster.OwnedBy(pipeline));
 //   if (!written.status.ok()) ...   // the rest was written all the same
 //
 // An object of a wanted name that somebody else controls is never touched: that is an error which
@@ -26,7 +27,7 @@ struct Written {
   std::vector<std::string> changes;  // for people: "deployment fraud-detect: spec.replicas: 2 -> 3"
 };
 
-Written Write(kube::Client& client, const kube::Json& pipeline, std::vector<kube::Json> wanted,
-              const std::vector<Owned>& owned);
+Written Write(kube::Client& client, const kube::Json& pipeline, const pipeline::Plan& plan,
+              std::vector<kube::Json> wanted, const std::vector<Owned>& owned);
 
 }  // namespace levada::controller

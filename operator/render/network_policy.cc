@@ -8,7 +8,8 @@ Json Tcp(const char* port) { return {{"protocol", "TCP"}, {"port", port}}; }
 }  // namespace
 
 // Who may call a stage's pods. What the manifest opens is open to everybody: it is the pipeline's
-// front door. Control has no log-in, so that only the operator reaches it.
+// front door. Control has no log-in, so that only the operator reaches it; the operator also asks
+// for the status that the workers have beside their metrics.
 //
 // What they call is not restricted: Kafka, mail servers and webhooks are host names, of which a
 // NetworkPolicy knows nothing. Who wants that adds a policy of his own; policies add up, and the
@@ -28,7 +29,7 @@ Json RenderNetworkPolicy(const StageView& stage) {
       {"matchLabels", {{"kubernetes.io/metadata.name", settings.operator_namespace}}}};
   const Json pods = {{"matchLabels", settings.operator_labels}};
   ingress.push_back(
-      {{"ports", Json::array({Tcp("control")})},
+      {{"ports", Json::array({Tcp("control"), Tcp("metrics")})},
        {"from", Json::array({{{"namespaceSelector", name_space}, {"podSelector", pods}}})}});
 
   Json object = NewObject(kube::kNetworkPolicies, stage, stage.object_name);

@@ -78,6 +78,21 @@ std::vector<Json> Render(const pipeline::Plan& plan, const Json& live, const Set
   return objects;
 }
 
+std::vector<Json> Released(const pipeline::Plan& plan, const std::vector<Json>& wanted,
+                           const std::vector<Json>& owned) {
+  std::vector<Json> released;
+  if (plan.pipeline.spec().deletion_policy() == v1::DELETION_POLICY_DELETE) return released;
+  std::set<std::pair<std::string, std::string>> kept;
+  for (const Json& object : wanted) kept.insert(IdOf(object));
+  for (const Json& object : owned) {
+    if (IdOf(object).first != kube::kPersistentVolumeClaims.kind) continue;
+    if (!kube::ControllerUidOf(object).empty() && !kept.contains(IdOf(object))) {
+      released.push_back(object);
+    }
+  }
+  return released;
+}
+
 std::vector<Json> Leftovers(const std::vector<Json>& wanted, const std::vector<Json>& owned) {
   std::set<std::pair<std::string, std::string>> kept;
   for (const Json& object : wanted) kept.insert(IdOf(object));

@@ -43,4 +43,9 @@ const std::vector<const kube::Resource*>& Kinds();
 std::vector<kube::Json> Leftovers(const std::vector<kube::Json>& wanted,
                                   const std::vector<kube::Json>& owned);
 
+// Those of `owned` that are to be let go: volumes of stages that are gone, which would be deleted
+// with the pipeline since it had another deletionPolicy once.
+std::vector<kube::Json> Released(const pipeline::Plan& plan, const std::vector<kube::Json>& wanted,
+                                 const std::vector<kube::Json>& owned);
+
 }  // namespace levada::render

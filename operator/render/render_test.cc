@@ -247,6 +247,17 @@ TEST(LeftoversTest, AVolumeIsNeverOne) {
   EXPECT_THAT(NamesOf(left, "PersistentVolumeClaim"), IsEmpty());
 }
 
+TEST(LeftoversTest, AVolumeOfAStageThatIsGoneIsLetGoUnlessThePolicySaysDelete) {
+  const std::vector<Json> owned = Scene(OneStage(kKeep, "  deletionPolicy: Delete\n")).Objects();
+  const Scene retains(OneStage(kGate));
+  EXPECT_THAT(NamesOf(Released(retains.plan(), retains.Objects(), owned), "PersistentVolumeClaim"),
+              ElementsAre("shop-keep"));
+  const Scene deletes(OneStage(kGate, "  deletionPolicy: Delete\n"));
+  EXPECT_THAT(Released(deletes.plan(), deletes.Objects(), owned), IsEmpty());
+  const Scene has_it(OneStage(kKeep));
+  EXPECT_THAT(Released(has_it.plan(), has_it.Objects(), owned), IsEmpty()) << "Apply does it";
+}
+
 TEST(LeftoversTest, ASliceIsKeptAsLongAsAReplicaSetMountsIt) {
   const Scene old_scene(OneStage(kScore));
   const Scene new_scene(
