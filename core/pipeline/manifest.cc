@@ -106,6 +106,33 @@ bool CheckKind(const YamlNode& document, Problems* problems) {
   return true;
 }
 
+// A list of resources, as `kubectl get -o yaml` writes it, and as the API server answers.
+bool IsList(const YamlNode& document) {
+  const YamlNode* kind = FindText(document, "kind");
+  return kind != nullptr && (kind->text == "List" || kind->text == base::StrCat(kKind, "List"));
+}
+
+// The items of a list; what else is in it is the API server's and says nothing of a pipeline.
+const std::vector<YamlNode>& ItemsOf(const YamlNode& list, Problems* problems) {
+  static const std::vector<YamlNode> kNone;
+  const YamlNode* found = &list;  // for messages: where the items should be
+  for (const auto& [key, value] : list.entries) {
+    if (key.text == "items") {
+      if (value.kind == YamlNode::Kind::kSequence) return value.items;
+      found = &value;
+    } else if (key.text != "apiVersion" && key.text != "kind" && key.text != "metadata") {
+      problems->Add(ProblemAt(*key.span.source, key.span.begin, key.text,
+                              base::StrCat("unknown key ", Quote(key.text)),
+                              "a list has its pipelines in `items`"));
+    }
+  }
+  problems->Add(ProblemAt(*found->span.source, found->span.begin, found == &list ? "" : "items",
+                          found == &list
+                              ? "the key `items` is missing"
+                              : base::StrCat("expected a list, got ", Describe(*found))));
+  return kNone;
+}
+
 // Two documents of a file that describe the same pipeline: the second would replace the first.
 void CheckNames(const std::vector<Document>& documents, Problems* problems) {
   std::map<std::pair<std::string, std::string>, int> seen;
@@ -142,11 +169,22 @@ Manifests ReadManifests(std::string_view text, std::string_view file) {
   Manifests manifests;
   Problems& problems = manifests.problems;
   const std::vector<YamlNode> documents = ReadDocuments(text, file, &problems);
-  for (const YamlNode& node : documents) {
-    if (!CheckKind(node, &problems)) continue;
+  const auto read = [&](const YamlNode& node) {
+    if (!CheckKind(node, &problems)) return;
     Document& document = manifests.documents.emplace_back();
     document.source.Set("", node.span, node.span);
     Reader(&document.source, &problems).ReadMessage(node, "", &document.pipeline);
+  };
+  for (const YamlNode& node : documents) {
+    if (!IsList(node)) {
+      read(node);
+      continue;
+    }
+    const std::vector<YamlNode>& items = ItemsOf(node, &problems);
+    for (const YamlNode& item : items) read(item);
+    if (items.empty() && problems.empty()) {
+      problems.Add(ProblemAt(*node.span.source, node.span.begin, "", "there is no pipeline in it"));
+    }
   }
   CheckNames(manifests.documents, &problems);
   problems.Sort();

@@ -28,7 +28,8 @@
 //   - booleans are `true` and `false`, numbers are decimal;
 //   - a key without a value is an error (the API server drops it);
 //   - duplicate keys are errors;
-//   - what the API server adds to a resource (`status`, `metadata.uid`, …) is passed over.
+//   - what the API server adds to a resource (`status`, `metadata.uid`, …) is passed over;
+//   - a `List`, which `kubectl get -o yaml` writes, is its items.
 // Anchors, aliases and merge keys are expanded, within the bounds of core/pipeline/yaml.h.
 //
 // Thread-safety: pure functions.

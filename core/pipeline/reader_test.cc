@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_replace.h"
 #include "core/base/strings.h"
 #include "core/pipeline/testing.h"
 #include "gmock/gmock.h"
@@ -190,6 +191,26 @@ TEST(ReaderTest, ReadsSeveralDocuments) {
   EXPECT_EQ(manifests.problems.ToText(), "");
   ASSERT_EQ(manifests.documents.size(), 2u);
   EXPECT_EQ(manifests.documents[1].pipeline.metadata().name(), "shop2");
+}
+
+TEST(ReaderTest, ReadsWhatKubectlGetWrites) {
+  const auto item = [](const std::string& name) {
+    std::string text = kGoodManifest;
+    text.replace(text.find("name: shop"), 10, "name: " + name + ", uid: 1234, generation: 2");
+    text += "status: {phase: Running}\n";
+    absl::StrReplaceAll({{"\n", "\n  "}}, &text);
+    return "- " + text.substr(0, text.size() - 2);
+  };
+  for (const std::string kind :
+       {"apiVersion: v1\nkind: List\n", "apiVersion: levada.dev/v1alpha1\nkind: PipelineList\n"}) {
+    const std::string text =
+        kind + "metadata: {resourceVersion: \"\"}\nitems:\n" + item("one") + item("two");
+    const Manifests manifests = ReadManifests(text, "list.yaml");
+    EXPECT_EQ(manifests.problems.ToText(), "") << text;
+    ASSERT_EQ(manifests.documents.size(), 2u);
+    EXPECT_EQ(manifests.documents[1].pipeline.metadata().name(), "two");
+    for (const Document& document : manifests.documents) EXPECT_TRUE(Check(document).empty());
+  }
 }
 
 TEST(ReaderTest, RendersProblemsAsJson) {
