@@ -22,6 +22,7 @@
 #include "operator/render/names.h"
 #include "operator/settings/settings.h"
 #include "operator/topics/kafka_state.h"
+#include "operator/webhook/webhook.h"
 
 namespace levada::controller {
 namespace {
@@ -29,7 +30,9 @@ namespace {
 constexpr int kStopped = 0;
 constexpr int kFailed = 1;
 constexpr int kWrongUse = 2;
-constexpr std::chrono::seconds kSyncWithin{60};
+// API servers call a pod for a while after it was told to end.
+constexpr std::chrono::seconds kWebhookLingers{5};
+constexpr std::chrono::seconds kWebhookRequest{5};
 
 struct Flags {
   std::string kubeconfig;
@@ -39,10 +42,10 @@ struct Flags {
   std::string settings;
   std::string image;
   std::string identity;
+  std::string lease = "levada-operator";
   std::string address = "0.0.0.0";
   uint16_t http_port = 8080;
   int workers = 4;
-  std::string lease = "levada-operator";
   bool elect = true;
   std::string log_level = "info";
   std::string log_format = "auto";
@@ -69,13 +72,13 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--elect,!--no-elect", flags.elect,
                "Act only while holding the Lease, so that one of several operators does")
       ->capture_default_str();
-  app.add_option("--workers", flags.workers, "Pipelines that are looked at at the same time")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
   app.add_option(
          "--lease", flags.lease,
          "Name of the Lease: the same for all of one installation, another for the next one in "
          "this namespace")
+      ->capture_default_str();
+  app.add_option("--workers", flags.workers, "Pipelines that are looked at at the same time")
+      ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("--address", flags.address, "IP address of metrics and health")
       ->check(base::CheckIpAddress)
@@ -232,6 +235,32 @@ std::unique_ptr<KafkaState> MakeKafka(kube::Client& client, const render::Settin
       }});
 }
 
+// nullptr: the settings want none.
+std::unique_ptr<webhook::Webhook> MakeWebhook(const v1::WebhookSettings& settings,
+                                              const std::string& address,
+                                              const std::string& name_space, kube::Client& client,
+                                              Metrics& metrics) {
+  std::unique_ptr<webhook::CertificateSource> source;
+  if (settings.has_self_managed()) {
+    const v1::SelfManagedCertificate& own = settings.self_managed();
+    source = webhook::OwnCertificates(client, {.secret = {name_space, own.secret()},
+                                               .configuration = own.configuration(),
+                                               .hosts = {own.hosts().begin(), own.hosts().end()}});
+  } else if (!settings.certificate_folder().empty()) {
+    source = webhook::CertificatesInFolder(settings.certificate_folder());
+  } else {
+    return nullptr;
+  }
+  webhook::Webhook::Options options;
+  options.address = address;
+  options.port = static_cast<uint16_t>(settings.port());
+  options.linger = kWebhookLingers;
+  options.probe = {
+      .reviewed = [&](std::string_view result, auto took) { metrics.Reviewed(result, took); },
+      .certificate_ends = [&](int64_t end_s) { metrics.CertificateEnds(end_s); }};
+  return std::make_unique<webhook::Webhook>(std::move(source), std::move(options));
+}
+
 absl::StatusOr<std::unique_ptr<kube::Elector>> MakeElector(
     const Flags& flags, const std::string& name_space, const std::string& identity,
     const std::shared_ptr<kube::Transport>& transport, Metrics& metrics) {
@@ -268,6 +297,13 @@ absl::Status Run(const Flags& flags) {
                                  .name_space = flags.name_space,
                                  .identity = identity,
                                  .workers = flags.workers});
+  // Every replica answers, and any may renew the certificate: not only who leads may write here.
+  // Nothing waits for long before the operator answers that it is alive.
+  kube::Client webhook_client(transport, {.timeout = kWebhookRequest, .probe = &metrics});
+  const std::unique_ptr<webhook::Webhook> webhook = MakeWebhook(
+      file->webhook(), flags.address, settings.operator_namespace, webhook_client, metrics);
+  if (webhook != nullptr) webhook->Start();
+
   http::Server::Options http;
   http.address = flags.address;
   http.port = flags.http_port;
@@ -277,7 +313,9 @@ absl::Status Run(const Flags& flags) {
   if (!server.ok()) return server.status();
   base::LogInfo("started", {{"server", config->server},
                             {"address", base::HostPort(flags.address, (*server)->port())}});
-  return Act(elector->get(), controller, stop);
+  const absl::Status ended = Act(elector->get(), controller, stop);
+  if (webhook != nullptr) webhook->Stop();
+  return ended;
 }
 
 }  // namespace

@@ -27,19 +27,31 @@ std::string Describe(const pipeline::Problems& problems) {
 
 }  // namespace
 
-Checked Check(const kube::Json& pipeline, const render::Settings& settings) {
-  Checked checked;
-  const std::string text = pipeline.dump(-1, ' ', false, kube::Json::error_handler_t::replace);
+pipeline::Problems ProblemsOf(const kube::Json& pipeline, v1::Pipeline* manifest) {
+  // A status may be larger than the manifest, and so may what the API server notes of its managers.
+  kube::Json written = kube::Json::object();
+  for (const char* key : {"apiVersion", "kind", "metadata", "spec"}) {
+    if (pipeline.contains(key)) written[key] = pipeline[key];
+  }
+  kube::StripManagedFields(&written);
+  const std::string text = written.dump(-1, ' ', false, kube::Json::error_handler_t::replace);
   pipeline::Manifests manifests = pipeline::ReadManifests(text, kube::KeyOf(pipeline).ToText());
   for (const pipeline::Document& document : manifests.documents) {
     manifests.problems.Append(pipeline::Check(document));
+    *manifest = document.pipeline;
   }
   manifests.problems.Sort();
-  if (manifests.problems.HasErrors() || manifests.documents.size() != 1) {
-    checked.problems = Describe(manifests.problems);
+  return std::move(manifests.problems);
+}
+
+Checked Check(const kube::Json& pipeline, const render::Settings& settings) {
+  Checked checked;
+  v1::Pipeline manifest;
+  const pipeline::Problems problems = ProblemsOf(pipeline, &manifest);
+  if (problems.HasErrors()) {
+    checked.problems = Describe(problems);
     return checked;
   }
-  v1::Pipeline& manifest = manifests.documents.front().pipeline;
   render::Complete(settings, &manifest);
   checked.valid = true;
   checked.plan = pipeline::Compile(manifest);

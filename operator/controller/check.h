@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/pipeline/plan.h"
+#include "core/pipeline/problem.h"
 #include "operator/kube/object.h"
 #include "operator/render/settings.h"
 
@@ -24,6 +25,10 @@ struct Checked {
   pipeline::Plan plan;   // where valid
   std::string problems;  // for people: "spec.stages[1].scoring.from: no topic `x`; …"
 };
+
+// Every problem of it, errors and warnings; `manifest` as far as it could be read. Status and
+// what the API server keeps for itself are not looked at.
+pipeline::Problems ProblemsOf(const kube::Json& pipeline, v1::Pipeline* manifest);
 
 // Pure. Never fails on what a user wrote. `settings`: what the installation adds to the manifest.
 Checked Check(const kube::Json& pipeline, const render::Settings& settings);

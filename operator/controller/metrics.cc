@@ -73,6 +73,11 @@ struct Metrics::Families {
       Gauge("levada_operator_leader", "1 while this process is the one that acts.");
   prometheus::Family<prometheus::Counter>& events =
       Counter("levada_operator_events_total", "Kubernetes events, by what became of them.");
+  prometheus::Family<prometheus::Histogram>& reviews = Histogram(
+      "levada_operator_webhook_seconds", "Time of a review by the webhook, by what became of it.");
+  prometheus::Family<prometheus::Gauge>& certificate =
+      Gauge("levada_operator_webhook_certificate_end_timestamp_seconds",
+            "When the webhook's certificate ends.");
 
   // The counters of single pipelines, to take them back.
   std::mutex mutex;
@@ -90,6 +95,14 @@ void Metrics::Reconciled(std::string_view result, Seconds took) {
 
 void Metrics::Pipelines(std::string_view phase, size_t count) {
   families_->pipelines.Add({{"phase", std::string(phase)}}).Set(static_cast<double>(count));
+}
+
+void Metrics::Reviewed(std::string_view result, Seconds took) {
+  families_->reviews.Add({{"result", std::string(result)}}, kSeconds).Observe(took.count());
+}
+
+void Metrics::CertificateEnds(int64_t end_s) {
+  families_->certificate.Add({}).Set(static_cast<double>(end_s));
 }
 
 void Metrics::Failed(std::string_view name_space, std::string_view pipeline) {

@@ -35,6 +35,11 @@ class Metrics : public kube::Probe {
   void Failed(std::string_view name_space, std::string_view pipeline);
   void Forget(std::string_view name_space, std::string_view pipeline);
 
+  // A review of the webhook. Result: "allowed", "refused", "unreadable".
+  void Reviewed(std::string_view result, Seconds took);
+  // When the webhook's certificate ends, in seconds since 1970.
+  void CertificateEnds(int64_t end_s);
+
   void Request(std::string_view verb, const kube::Resource& resource, int code,
                Seconds took) override;
   void Throttled(Seconds waited) override;

@@ -184,6 +184,22 @@ class TestRights:
         assert not any(allows(verb, "another") for verb in VERBS if verb != "create")
         assert not any(allows(verb, "levada-operator", "default") for verb in VERBS)
 
+    def test_on_the_webhooks_certificate(self, api):
+        """One Secret and one configuration by name, both made by the chart: it may make none."""
+        group, resource, webhook = "admissionregistration.k8s.io", "validatingwebhookconfigurations", "levada-operator"
+
+        def on_secrets(name, where=SYSTEM):
+            return {verb for verb in VERBS if api.allows(OPERATOR, verb, "", "secrets", where, name)}
+
+        def on_webhooks(name):
+            return {verb for verb in VERBS if api.allows(OPERATOR, verb, group, resource, "", name)}
+
+        reads = {"get", "list", "watch"}  # of all, as the test above has it
+        assert on_secrets(f"{webhook}-webhook") == reads | {"update"}
+        assert on_secrets("another") == on_secrets(f"{webhook}-webhook", "default") == reads
+        assert on_webhooks(webhook) == {"get", "patch"}
+        assert on_webhooks("another") == set()
+
     @pytest.mark.parametrize("verb, group, resource", [
         ("create", "", "secrets"), ("create", "", "pods/exec"), ("create", "", "pods"),
         ("delete", "", "persistentvolumeclaims"), ("create", "", "serviceaccounts/token"),
@@ -202,7 +218,8 @@ class TestRights:
         values = (f"watchNamespace={namespace}", "crds.install=false")
         objects = render(*values, namespace=system)
         kinds = {each["kind"] for each in objects}
-        assert not kinds & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+        assert not kinds & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
+                            "ValidatingWebhookConfiguration"}
         assert f"--namespace={namespace}" in pods_of(objects)["containers"][0]["args"]
         api.apply(objects)
         user = f"system:serviceaccount:{system}:levada-operator"
@@ -226,7 +243,8 @@ class TestRights:
                   for each in of_kind(render(), "ClusterRole")}
         aggregates = {name: {label.rsplit("-", 1)[-1] for label in each if label.startswith("rbac.")}
                       for name, each in labels.items()}
-        assert aggregates == {"view": {"view", "edit", "admin"}, "edit": {"edit", "admin"}, "operator": set()}
+        assert aggregates == {"view": {"view", "edit", "admin"}, "edit": {"edit", "admin"}, "operator": set(),
+                              "webhook": set()}
 
 
 # Values that each change something that the API server checks.
@@ -237,7 +255,9 @@ EVERYTHING = (
     "settings.workers.userId=1000730000", "settings.workers.listen=::",
     "settings.networkPolicies.metricsFrom[0].podSelector.matchLabels.a=b", "settings.prometheus.podMonitors=false",
     "settings.prometheus.labels.release=prometheus", "settings.prometheus.scrapeInterval=30s",
-    "settings.grafana.labels.a=b", "settings.grafana.annotations.folder=c", "image.digest=sha256:" + "0" * 64, "imagePullSecrets[0].name=login",
+    "webhook.failurePolicy=Fail", "webhook.timeoutSeconds=10", "webhook.port=10250",
+    "webhook.namespaceSelector.matchLabels.a=b", "settings.grafana.labels.a=b",
+    "settings.grafana.annotations.folder=c", "image.digest=sha256:" + "0" * 64, "imagePullSecrets[0].name=login",
     "priorityClassName=system-cluster-critical", "nodeSelector.disk=ssd", "tolerations[0].operator=Exists",
     "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
     "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key=a",
@@ -290,10 +310,52 @@ class TestObjects:
         "replicas=two", "log.level=loud", "replica=1", "kafka.brokers=kafka", "metrics.monitor.kind=Both",
         "image.pullPolicy=Sometimes", "image.digest=abc", "settings.workers.loglevel=info", "kafka.sasl=GSSAPI",
         "settings.workers.images.sorting=a:1", "kafka.tls.ca=/etc/ca.pem", "settings.prometheus.scrapeInterval=often",
+        "webhook.failurePolicy=Maybe", "webhook.port=443", "webhook.certManager.issuer=a",
     ])
     def test_are_not_made_of_wrong_values(self, value):
         done = run(PROGRAMS / "helm", "template", CHART, "--set", value, good=False)
         assert "values don't meet the specifications of the schema" in done.stderr
+
+    def test_of_cert_manager_stand_for_those_of_the_operator(self):
+        def kinds(*values):
+            return {each["kind"]: each for each in render(*values) if each["metadata"]["name"] == "levada-operator-webhook"
+                    and each["kind"] != "Service"}
+
+        assert set(kinds()) == {"Secret", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+        assert set(kinds("webhook.enabled=false")) == set()
+        managed = kinds("webhook.certManager.enabled=true")
+        assert set(managed) == {"Certificate", "Issuer"}
+        certificate = managed["Certificate"]["spec"]
+        assert certificate["dnsNames"] == [f"levada-operator-webhook.{SYSTEM}.svc"]
+        assert certificate["issuerRef"] == {"name": managed["Issuer"]["metadata"]["name"]}
+        objects = render("webhook.certManager.enabled=true")
+        [volume] = [each for each in pods_of(objects)["volumes"] if each["name"] == "webhook"]
+        assert volume["secret"]["secretName"] == certificate["secretName"]
+        [settings] = [each for each in of_kind(objects, "ConfigMap") if "settings.yaml" in each["data"]]
+        [mount] = [each for each in pods_of(objects)["containers"][0]["volumeMounts"] if each["name"] == "webhook"]
+        webhook = yaml.safe_load(settings["data"]["settings.yaml"])["webhook"]
+        assert webhook == {"port": 9443, "certificateFolder": mount["mountPath"]}
+        theirs = kinds("webhook.certManager.enabled=true", "webhook.certManager.issuerRef.name=ours")
+        assert set(theirs) == {"Certificate"}
+
+    def test_of_the_webhook_meet(self):
+        """Configuration, Service, port, certificate and NetworkPolicy are of one webhook."""
+        objects = render("webhook.port=12345")
+        [webhook] = of_kind(objects, "ValidatingWebhookConfiguration")[0]["webhooks"]
+        called = webhook["clientConfig"]["service"]
+        [service] = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == called["name"]]
+        assert [each["port"] for each in service["spec"]["ports"]] == [called["port"]]
+        target = service["spec"]["ports"][0]["targetPort"]
+        [port] = [each for each in pods_of(objects)["containers"][0]["ports"] if each["name"] == target]
+        [settings] = [each for each in of_kind(objects, "ConfigMap") if "settings.yaml" in each["data"]]
+        own = yaml.safe_load(settings["data"]["settings.yaml"])["webhook"]
+        assert own["port"] == port["containerPort"] == 12345
+        assert own["selfManaged"]["hosts"] == [f"{called['name']}.{called['namespace']}.svc"]
+        assert own["selfManaged"]["configuration"] == of_kind(
+            objects, "ValidatingWebhookConfiguration")[0]["metadata"]["name"]
+        assert own["selfManaged"]["secret"] in {each["metadata"]["name"] for each in of_kind(objects, "Secret")}
+        [policy] = of_kind(objects, "NetworkPolicy")
+        assert {"ports": [{"port": target, "protocol": "TCP"}]} in policy["spec"]["ingress"]
 
     def test_lint_finds_nothing(self):
         run(PROGRAMS / "helm", "lint", "--strict", CHART)
@@ -400,9 +462,11 @@ class TestCrd:
 
         api.helm("uninstall", "levada", "-n", SYSTEM)
         assert "orders" in api.kubectl("get", "pipelines", "-n", namespace).stdout
-        left = api.kubectl("get", "deployments,serviceaccounts,roles,rolebindings", "-n", SYSTEM, "-o", "name").stdout
+        left = api.kubectl("get", "deployments,serviceaccounts,roles,rolebindings,secrets,configmaps", "-n", SYSTEM,
+                           "-o", "name").stdout
         assert "levada-operator" not in left
-        assert "levada-operator" not in api.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name").stdout
+        assert "levada-operator" not in api.kubectl(
+            "get", "clusterroles,clusterrolebindings,validatingwebhookconfigurations", "-o", "name").stdout
 
         api.helm("install", "levada", CHART, "-n", SYSTEM)
         assert "orders" in api.kubectl("get", "pipelines", "-n", namespace).stdout

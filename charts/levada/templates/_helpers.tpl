@@ -52,6 +52,11 @@ app.kubernetes.io/part-of: levada
   namespace: {{ .Release.Namespace }}
 {{- end -}}
 
+{{/* Empty: there is no webhook. */}}
+{{- define "levada.hasWebhook" -}}
+{{- if and .Values.webhook.enabled (not .Values.watchNamespace) }}true{{ end -}}
+{{- end -}}
+
 {{/* The operator's settings, as the file has them. */}}
 {{- define "levada.settings" -}}
 {{- with .Values.kafka }}
@@ -75,4 +80,17 @@ kafka:
 {{- $user := int64 .Values.settings.workers.userId }}
 {{- $workers := dict "imagePullPolicy" .Values.image.pullPolicy "userId" $user }}
 {{- mergeOverwrite (deepCopy .Values.settings) (dict "workers" $workers) | toYaml }}
+{{- if include "levada.hasWebhook" . }}
+{{- $name := printf "%s-webhook" (include "levada.name" .) }}
+webhook:
+  port: {{ .Values.webhook.port }}
+  {{- if .Values.webhook.certManager.enabled }}
+  certificateFolder: /etc/levada/webhook
+  {{- else }}
+  selfManaged:
+    secret: {{ $name }}
+    configuration: {{ include "levada.name" . }}
+    hosts: [{{ $name }}.{{ .Release.Namespace }}.svc]
+  {{- end }}
+{{- end }}
 {{- end -}}
