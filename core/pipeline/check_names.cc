@@ -13,6 +13,9 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 
+// operator/render/names.h: `<pipeline>-levada` beside `<pipeline>-<stage>`.
+constexpr std::string_view kReservedStage = "levada";
+
 // Tells of the second and every later use of a name.
 class Names {
  public:
@@ -101,6 +104,11 @@ void CheckUnique(const CheckContext& context) {
   Names stages(context, "stage");
   for (int i = 0; i < spec.stages_size(); ++i) {
     stages.Add(spec.stages(i).name(), StagePath(i) + ".name");
+    if (spec.stages(i).name() == kReservedStage) {
+      context.Error(StagePath(i) + ".name",
+                    base::StrCat("a stage cannot be named `", kReservedStage, "`"),
+                    "on a cluster that is the name of what a pipeline has once");
+    }
     CheckScoringNames(context, spec.stages(i).scoring(), StagePath(i) + ".scoring");
   }
 }
