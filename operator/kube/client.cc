@@ -66,6 +66,26 @@ void SetKind(const Resource& resource, Json* object) {
   (*object)["kind"] = resource.kind;
 }
 
+// A page of a list, whose items are given out while it is read: a page of large objects is a tree
+// of many times its size. What is returned has no items.
+absl::StatusOr<Json> ParseList(const Resource& resource, std::string_view what,
+                               const http::Response& page,
+                               const std::function<void(Json object)>& each) {
+  bool in_items = false;
+  const auto on_event = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth == 1 && event == Json::parse_event_t::key) in_items = parsed == "items";
+    if (depth != 2 || event != Json::parse_event_t::object_end || !in_items) return true;
+    SetKind(resource, &parsed);
+    each(std::move(parsed));
+    return false;
+  };
+  Json list = Json::parse(page.body, on_event, false);
+  if (!list.is_object()) {
+    return absl::InternalError(base::StrCat(what, ": the answer is no JSON object"));
+  }
+  return list;
+}
+
 std::string BodyOf(const Resource& resource, const Json& object) {
   if (object.contains("apiVersion") && object.contains("kind")) return object.dump();
   Json whole = object;
@@ -168,10 +188,17 @@ absl::StatusOr<std::string> Client::List(const Resource& resource, const ListOpt
                                      {"continue", token},
                                      {"labelSelector", options.label_selector},
                                      {"fieldSelector", options.field_selector}});
-    auto page =
-        SendObject({"list", resource, "GET", resource.Path({options.name_space, ""}) + query,
-                    What("list", resource, {options.name_space, ""}), "", kJson,
-                    options.metadata_only ? kMetadataList : kJson});
+    const Call call{"list",
+                    resource,
+                    "GET",
+                    resource.Path({options.name_space, ""}) + query,
+                    What("list", resource, {options.name_space, ""}),
+                    "",
+                    kJson,
+                    options.metadata_only ? kMetadataList : kJson};
+    auto answer = Send(call);
+    const auto page = answer.ok() ? ParseList(resource, call.what, *std::move(answer), each)
+                                  : absl::StatusOr<Json>(answer.status());
     if (!page.ok()) {
       if (!IsExpired(page.status()) || token.empty() || !restarted || restarts == kMostRestarts) {
         return page.status();
@@ -180,13 +207,6 @@ absl::StatusOr<std::string> Client::List(const Resource& resource, const ListOpt
       token.clear();
       restarted();
       continue;
-    }
-    const auto items = page->find("items");
-    if (items != page->end() && items->is_array()) {
-      for (Json& item : *items) {
-        SetKind(resource, &item);
-        each(std::move(item));
-      }
     }
     token = TextAt(*page, {"metadata", "continue"});
     if (token.empty()) return ResourceVersionOf(*page);

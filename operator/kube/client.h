@@ -78,8 +78,10 @@ class Client {
   struct Options {
     std::string field_manager = "levada-operator";
     std::string user_agent = "levada-operator";
-    double requests_per_second = 50;
-    int burst = 100;
+    // Not to be the first that the server has to hold back; how much is fair is for it to say
+    // (429).
+    double requests_per_second = 300;
+    int burst = 600;
     std::chrono::milliseconds timeout{30'000};   // one request
     std::chrono::milliseconds patience{20'000};  // all waits for Retry-After of one call
     // How long this process may still write, asked before each write: a write is given no more time

@@ -27,7 +27,7 @@
 // connection on which nothing comes, not even a bookmark, is given up.
 //
 // The copy lags behind the server, one's own writes included: decide by what applying would change,
-// not by what must have happened. It holds the objects as text: a tree takes ten times the memory.
+// not by what must have happened. It holds the objects as packed text (packer.h).
 //
 // Threads: AddHandler before Start; everything else from any thread. Handlers are called one at a
 // time from the informer's thread, after the copy has changed, and must return quickly.
@@ -44,7 +44,7 @@ class Informer {
     // What is kept of an object; never null.
     std::function<void(Json*)> transform = StripManagedFields;
     std::string index_label;  // OfLabel finds by its value
-    size_t page = 250;
+    size_t page = 100;
     std::chrono::seconds watch_timeout{300};  // each watch takes 1 to 2 times that
     std::chrono::milliseconds idle{150'000};
     std::chrono::milliseconds first_wait{500};

@@ -11,7 +11,7 @@ template <typename Texts>
 std::vector<Json> Parse(const Texts& texts) {
   std::vector<Json> objects;
   objects.reserve(texts.size());
-  for (const auto& text : texts) objects.push_back(Json::parse(*text, nullptr, false));
+  for (const auto& text : texts) objects.push_back(Json::parse(Unpack(*text), nullptr, false));
   return objects;
 }
 
@@ -26,8 +26,8 @@ void Remove(Index* index, const std::string& value, const Entry* entry) {
 }  // namespace
 
 ObjectStore::Change ObjectStore::Put(const Json& object) {
-  Entry entry{std::make_shared<const std::string>(
-                  object.dump(-1, ' ', false, Json::error_handler_t::replace)),
+  Entry entry{std::make_shared<const Packed>(
+                  packer_.Pack(object.dump(-1, ' ', false, Json::error_handler_t::replace))),
               ResourceVersionOf(object), OwnerUidsOf(object),
               index_label_.empty() ? std::string() : LabelOf(object, index_label_)};
   Text before;
@@ -37,15 +37,15 @@ ObjectStore::Change ObjectStore::Put(const Json& object) {
     if (!added) {
       if (!entry.version.empty() && at->second.version == entry.version) return {};
       before = at->second.text;
-      bytes_ -= before->size();
+      bytes_ -= before->bytes.size();
       RemoveFromIndexes(*at);
     }
-    bytes_ += entry.text->size();
+    bytes_ += entry.text->bytes.size();
     at->second = std::move(entry);
     AddToIndexes(*at);
   }
   Change change{.changed = true, .before = {}};
-  if (before) change.before = Json::parse(*before, nullptr, false);
+  if (before) change.before = Json::parse(Unpack(*before), nullptr, false);
   return change;
 }
 
@@ -56,11 +56,11 @@ std::optional<Json> ObjectStore::Erase(const ObjectKey& key) {
     const auto at = entries_.find(key);
     if (at == entries_.end()) return std::nullopt;
     before = at->second.text;
-    bytes_ -= before->size();
+    bytes_ -= before->bytes.size();
     RemoveFromIndexes(*at);
     entries_.erase(at);
   }
-  return Json::parse(*before, nullptr, false);
+  return Json::parse(Unpack(*before), nullptr, false);
 }
 
 void ObjectStore::AddToIndexes(const Entries::value_type& entry) {
@@ -81,7 +81,7 @@ std::optional<Json> ObjectStore::Get(const ObjectKey& key) const {
     if (at == entries_.end()) return std::nullopt;
     text = at->second.text;
   }
-  return Json::parse(*text, nullptr, false);
+  return Json::parse(Unpack(*text), nullptr, false);
 }
 
 bool ObjectStore::Contains(const ObjectKey& key) const {

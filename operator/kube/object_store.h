@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "operator/kube/object.h"
+#include "operator/kube/packer.h"
 
-// Objects by key, owner and one label, each kept as its text: a tree takes ten times the memory,
-// and objects are read far less often than they are kept.
+// Objects by key, owner and one label, each kept as its packed text: a tree takes a hundred times
+// the memory, and objects are read far less often than they are kept.
 //
 //   ObjectStore store("levada.dev/pipeline");
 //   const ObjectStore::Change change = store.Put(object);
@@ -40,10 +41,10 @@ class ObjectStore {
   std::vector<Json> OfLabel(std::string_view value) const;
   std::vector<ObjectKey> Keys() const;
   size_t size() const;
-  size_t bytes() const;  // of the texts
+  size_t bytes() const;  // of the packed texts
 
  private:
-  using Text = std::shared_ptr<const std::string>;
+  using Text = std::shared_ptr<const Packed>;
   struct Entry {
     Text text;
     std::string version;
@@ -58,6 +59,7 @@ class ObjectStore {
   std::vector<Json> Indexed(const Index& index, std::string_view value) const;
 
   const std::string index_label_;
+  Packer packer_;
   mutable std::shared_mutex mutex_;
   Entries entries_;
   Index by_owner_;

@@ -91,16 +91,20 @@ std::optional<std::string> WorkQueue::Get() {
   std::unique_lock lock(mutex_);
   for (;;) {
     PromoteDue();
-    if (!normal_.empty() || !low_.empty()) return Take();
+    if (HasDue()) return Take();
     // A key that is being worked on may come again even now.
-    if (shut_down_ && working_ == 0) return std::nullopt;
+    if (shut_down_ && normal_.empty() && low_.empty() && working_ == 0) return std::nullopt;
     const Clock::Time until =
         later_.empty() ? options_.clock->Now() + std::chrono::hours(1) : later_.begin()->first;
     options_.clock->WaitUntil(lock, changed_, until, [&] {
-      return !normal_.empty() || !low_.empty() || (shut_down_ && working_ == 0) ||
+      return HasDue() || (shut_down_ && normal_.empty() && low_.empty() && working_ == 0) ||
              (!later_.empty() && later_.begin()->first < until);
     });
   }
+}
+
+bool WorkQueue::HasDue() const {
+  return !normal_.empty() || (!low_.empty() && low_working_ < options_.most_low);
 }
 
 void WorkQueue::PromoteDue() {
@@ -115,7 +119,8 @@ void WorkQueue::PromoteDue() {
 }
 
 std::string WorkQueue::Take() {
-  const bool low = normal_.empty() || (!low_.empty() && since_low_ >= kOneLowIn - 1);
+  const bool may = !low_.empty() && low_working_ < options_.most_low;
+  const bool low = normal_.empty() || (may && since_low_ >= kOneLowIn - 1);
   since_low_ = low ? 0 : since_low_ + 1;
   std::deque<std::string>& from = low ? low_ : normal_;
   std::string key = std::move(from.front());
@@ -123,6 +128,8 @@ std::string WorkQueue::Take() {
   Item& item = items_[key];
   item.queued = false;
   item.working = true;
+  item.low = low;
+  if (low) ++low_working_;
   item.started = options_.clock->Now();
   ++working_;
   options_.probe->QueueWaited(options_.name, item.started - item.due);
@@ -137,6 +144,7 @@ void WorkQueue::Done(std::string_view key) {
   Item& item = at->second;
   item.working = false;
   --working_;
+  if (std::exchange(item.low, false)) --low_working_;
   options_.probe->QueueWorked(options_.name, options_.clock->Now() - item.started);
   if (std::exchange(item.again, false)) {
     Enqueue(at->first, item, item.urgency);

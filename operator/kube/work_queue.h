@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -27,8 +28,9 @@
 //
 // A key is in the queue at most once, and never with two workers at once: one that is added while
 // it is being worked on comes again after Done. Keys are taken in the order in which they came due;
-// those added with kLow (a resync, the first list) give way, but every fourth is one of them. A key
-// that fails waits longer each time, on its own: it delays no other.
+// those added with kLow (a resync, the first list) give way, but every fourth is one of them, and
+// at most `most_low` of them are worked on at once: they leave a worker to the others. A key that
+// fails waits longer each time, on its own: it delays no other.
 //
 // Threads: any.
 namespace levada::kube {
@@ -44,6 +46,7 @@ class WorkQueue {
     // A retry waits up to so much of its time longer, so that what failed together does not come
     // back together.
     double jitter = 0.25;
+    size_t most_low = std::numeric_limits<size_t>::max();
     uint64_t seed = base::RandomSeed();
     Clock* clock = &RealClock();
     Probe* probe = &NoProbe();
@@ -76,6 +79,7 @@ class WorkQueue {
   struct Item {
     bool queued = false;
     bool working = false;
+    bool low = false;    // it was taken as a low one
     bool again = false;  // added while it was worked on
     Urgency urgency = Urgency::kNormal;
     Clock::Time due;      // when it was queued, or is to be
@@ -88,6 +92,7 @@ class WorkQueue {
   void Enqueue(const std::string& key, Item& item, Urgency urgency);
   void Schedule(const std::string& key, Item& item, Clock::Time time);
   void PromoteDue();
+  bool HasDue() const;
   std::string Take();
   void DropIfIdle(Items::iterator at);
 
@@ -100,6 +105,7 @@ class WorkQueue {
   std::multimap<Clock::Time, std::string> later_;
   int since_low_ = 0;
   size_t working_ = 0;
+  size_t low_working_ = 0;
   bool shut_down_ = false;
   base::Random random_;
 };

@@ -59,6 +59,23 @@ TEST_F(WorkQueueTest, LowKeysGiveWayButAreNotStarved) {
   EXPECT_THAT(TakeAll(), ElementsAre("n0", "n1", "n2", "low0", "n3", "n4", "low1", "low2"));
 }
 
+TEST_F(WorkQueueTest, LowKeysLeaveAWorkerToTheOthers) {
+  WorkQueue queue({.most_low = 1});
+  for (const char* key : {"low1", "low2"}) queue.Add(key, WorkQueue::Urgency::kLow);
+  EXPECT_EQ(queue.Get(), "low1");
+  std::thread adder([&] {
+    std::this_thread::sleep_for(20ms);
+    queue.Add("edit");
+  });
+  EXPECT_EQ(queue.Get(), "edit") << "low2 waits for low1";
+  adder.join();
+  queue.Done("edit");
+  queue.Done("low1");
+  EXPECT_EQ(queue.Get(), "low2");
+  queue.Done("low2");
+  EXPECT_TRUE(queue.Drain(1s));
+}
+
 TEST_F(WorkQueueTest, ALowKeyThatIsAddedNormallyIsNoLongerLow) {
   queue_.Add("x", WorkQueue::Urgency::kLow);
   queue_.Add("y", WorkQueue::Urgency::kLow);
