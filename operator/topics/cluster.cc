@@ -188,7 +188,7 @@ absl::Status Cluster::Work() {
 absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
   std::set<std::string> names;
   for (const Tracked& pipeline : dirty) {
-    for (const pipeline::PlannedTopic& topic : pipeline.plan.topics) names.insert(topic.name);
+    for (const pipeline::PlannedTopic& topic : pipeline.plan->topics) names.insert(topic.name);
     names.insert(pipeline.managed.begin(), pipeline.managed.end());
   }
   const auto live = admin_->Describe({names.begin(), names.end()});
@@ -199,7 +199,7 @@ absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
 }
 
 void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live) {
-  const Input input{.plan = pipeline.plan,
+  const Input input{.plan = *pipeline.plan,
                     .managed = pipeline.managed,
                     .owners = OwnersBeside(pipeline),
                     .accepted = pipeline.accepted};
@@ -273,11 +273,14 @@ bool Cluster::Apply(const kube::ObjectKey& pipeline, Decision* decision) {
 // Of a topic that several manage, the first by name: always the same one.
 std::map<std::string, Owner> Cluster::OwnersBeside(const Tracked& pipeline) {
   std::map<std::string, Owner> owners;
+  std::set<std::string_view> asked;
+  for (const pipeline::PlannedTopic& topic : pipeline.plan->topics) asked.insert(topic.name);
   const std::lock_guard lock(registry_.mutex);
   for (const auto& [key, other] : registry_.pipelines) {
     if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
     for (const std::set<std::string>* topics : {&other.managed, &other.claimed}) {
       for (const std::string& topic : *topics) {
+        if (!asked.contains(topic)) continue;
         if (pipeline.managed.contains(topic) && pipeline.key < key) continue;
         owners.try_emplace(topic, Owner{key.ToText()});
       }
@@ -295,15 +298,15 @@ absl::Status Cluster::ReadLag() {
   }
   std::set<Watched> groups;
   for (const Tracked& pipeline : mine) {
-    for (const pipeline::PlannedStage& stage : pipeline.plan.stages) {
+    for (const pipeline::PlannedStage& stage : pipeline.plan->stages) {
       if (!stage.input.empty()) groups.insert({stage.consumer_group, stage.input});
     }
   }
   if (absl::Status status = lag_.Read(groups); !status.ok()) return status;
   for (const Tracked& pipeline : mine) {
-    bool changed = Scales(pipeline.plan);  // its decisions also depend on the time
+    bool changed = Scales(*pipeline.plan);  // its decisions also depend on the time
     Publish(pipeline, [&](Tracked& tracked) {
-      for (const pipeline::PlannedStage& stage : pipeline.plan.stages) {
+      for (const pipeline::PlannedStage& stage : pipeline.plan->stages) {
         const Load* load = lag_.Of(stage.consumer_group);
         if (load == nullptr) continue;
         controller::StageLoad now{AsPartitions(*load), load->events_per_second};
@@ -323,7 +326,7 @@ void Cluster::DeleteOne(const Tracked& pipeline) {
     const std::lock_guard lock(registry_.mutex);
     for (const auto& [key, other] : registry_.pipelines) {
       if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
-      for (const pipeline::PlannedTopic& topic : other.plan.topics) declared.insert(topic.name);
+      for (const pipeline::PlannedTopic& topic : other.plan->topics) declared.insert(topic.name);
     }
   }
   const std::vector<std::string> topics = ToDelete(pipeline.managed, declared);
@@ -334,7 +337,7 @@ void Cluster::DeleteOne(const Tracked& pipeline) {
   }
   auto groups = kafka::Groups::Create(config_, timing_.call_timeout);
   status.Update(groups.ok()
-                    ? (*groups)->DeleteWithPrefix(pipeline::NamePrefix(pipeline.plan.pipeline))
+                    ? (*groups)->DeleteWithPrefix(pipeline::NamePrefix(pipeline.plan->pipeline))
                     : groups.status());
   if (Publish(pipeline, [&](Tracked& tracked) { tracked.deleted = status; })) {
     on_change_(pipeline.key);

@@ -36,7 +36,7 @@ struct Tracked {
   kube::ObjectKey key;
   std::string fingerprint;  // of all that a decision is made of
   std::string brokers;
-  pipeline::Plan plan;
+  std::shared_ptr<const pipeline::Plan> plan;  // without the slices, which nobody asks for here
   std::set<std::string> managed;
   std::map<std::string, int> accepted;
   bool dirty = true;

@@ -36,6 +36,15 @@ std::string FingerprintOf(const Json& pipeline, const std::set<std::string>& man
   return text;
 }
 
+std::shared_ptr<const pipeline::Plan> WithoutSlices(const pipeline::Plan& plan) {
+  auto copy = std::make_shared<pipeline::Plan>(plan);
+  for (pipeline::PlannedStage& stage : copy->stages) {
+    stage.slice.Clear();
+    stage.slice_yaml.clear();
+  }
+  return copy;
+}
+
 class KafkaStateImpl : public controller::KafkaState {
  public:
   explicit KafkaStateImpl(Options options) : options_(std::move(options)) {}
@@ -155,7 +164,7 @@ class KafkaStateImpl : public controller::KafkaState {
         tracked.key = key;
         tracked.fingerprint = fingerprint;
         tracked.brokers = config->brokers;
-        tracked.plan = wanted.plan;
+        tracked.plan = WithoutSlices(wanted.plan);
         tracked.managed = std::move(managed);
         tracked.accepted = ParseAccepted(kube::AnnotationOf(wanted.pipeline, kAcceptRepartition));
         tracked.dirty = true;
