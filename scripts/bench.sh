@@ -9,6 +9,8 @@ source "$(dirname "$0")/lib/common.sh"
 source "$(dirname "$0")/lib/with_servers.sh"
 
 scripts/setup.sh
+# Takes a while the first time.
+[[ " $* " != *" operator "* && $# -gt 0 ]] || scripts/setup.sh --kubernetes
 scripts/build.sh release
 bin="$ROOT/build/release/bin"
 

@@ -5,7 +5,8 @@
 #   operator       only those of the operator and its chart, against a Kubernetes API server
 #   cluster        only those on a node that runs pods: a whole installation; needs root
 #   --only REGEX   only the test programs (ctest -R) and Python tests whose name matches
-#   --long         also the tests that take more than a minute each, and every fuzzer for a minute
+#   --long         also the tests that take more than a minute each, every call of the operator in place
+#                  of every seventh where one fails, and every fuzzer for a minute
 #   --kubernetes   also the tests against a Kubernetes API server (C++: label kubernetes)
 #   --cluster      also those on a node that runs pods; needs root
 #   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -84,6 +85,7 @@ if $kubernetes; then scripts/setup.sh --kubernetes; else scripts/setup.sh; fi
 step "Build ($preset)"
 scripts/build.sh "$preset"
 export LEVADA_BUILD_DIR="$build"
+if $long; then export LEVADA_LONG_TESTS=1; fi
 export TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp history_size=4"
 if $cluster; then
   step "Image for the node"

@@ -39,6 +39,14 @@ def create_topic(address: str, topic: str, partitions: int = 1, **config: str) -
         time.sleep(0.05)
 
 
+def delete_topics(address: str, prefix: str) -> None:
+    """All topics whose names begin so."""
+    admin = _admin(address)
+    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    for future in (admin.delete_topics(names) if names else {}).values():
+        future.result(30)
+
+
 def produce(address: str, topic: str, records: Iterable[Record | bytes], **config: str) -> int:
     """Writes records (or bare values) and returns how many, when all are acknowledged."""
     producer = Producer(

@@ -1,0 +1,430 @@
+"""levada-operator as a process, with an API server of its own and a real Kafka, while things go wrong.
+
+Kubernetes' controllers do not run, so no pod runs and nothing is garbage-collected; what is looked at is
+what the operator writes.
+"""
+
+import json
+import pathlib
+import random
+import socket
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from lib.kafka import delete_topics
+from lib.kube import MADE, Api, ApiError, free_from, install_crd
+from lib.operators import Operator, applied, condition, pipeline, settled
+from lib.servers import Kubernetes
+from lib.wait import eventually
+
+pytestmark = pytest.mark.kubernetes
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BROKEN = {"stages": [{"name": "gateway", "ingest": {"http": {"path": "/orders"}, "to": "nowhere"}}]}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Kubernetes(tmp_path_factory.mktemp("api"))
+    server.start()
+    install_crd(Api(server.kubeconfig), ROOT)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def api(server):
+    api = Api(server.kubeconfig)
+    eventually(lambda: served(api), "the CRD is served")
+    yield api
+    # What was left of one test must not keep the next one busy.
+    for live in api.list("pipelines"):
+        namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
+        if live["metadata"].get("finalizers"):
+            api.merge("pipelines", namespace, name, {"metadata": {"finalizers": None}})
+        api.delete("pipelines", namespace, name)
+    lease = api.get("leases", "default", "levada-operator")
+    if lease:
+        api.delete("leases", "default", "levada-operator")
+
+
+@pytest.fixture
+def space(api, kafka):
+    """A namespace; topics whose names begin with it go after the test."""
+    name = "t" + uuid.uuid4().hex[:8]
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    delete_topics(kafka.address, name)
+
+
+@pytest.fixture
+def operators(build_dir, tmp_path, server, kafka):
+    """operators("a") starts one of this identity; all are ended after the test."""
+    made: list[Operator] = []
+
+    def start(identity: str, *flags: str, brokers: str = kafka.address) -> Operator:
+        made.append(Operator(build_dir, tmp_path, server.kubeconfig, brokers, identity, *flags).start())
+        return made[-1]
+
+    yield start
+    for operator in made:
+        if operator.process.poll() is None:
+            operator.thaw()
+        operator.kill()
+
+
+@pytest.fixture
+def silent():
+    """The address of a Kafka that hangs: it takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        yield "127.0.0.1:%d" % listener.getsockname()[1]
+
+
+def made_for(api: Api, space: str, name: str) -> dict[str, dict]:
+    return {f"{kind} {one['metadata']['name']}": free_from(one)
+            for kind in MADE for one in api.list(kind, space, f"levada.dev/pipeline={name}")}
+
+
+def collect_garbage(api: Api, space: str, *names: str) -> None:
+    """As Kubernetes does it with what a deleted pipeline owned."""
+    for name in names:
+        for kind in MADE:
+            for one in api.list(kind, space, f"levada.dev/pipeline={name}"):
+                if one["metadata"].get("finalizers"):
+                    api.merge(kind, space, one["metadata"]["name"], {"metadata": {"finalizers": None}})
+                api.delete(kind, space, one["metadata"]["name"])
+
+
+def all_settled(api: Api, space: str, names: list[str], seconds: float = 120) -> None:
+    def open_ones() -> list[str]:
+        live = {one["metadata"]["name"]: one for one in api.list("pipelines", space)}
+        return [f"{name}: {condition(live.get(name), 'TopicsReady') or condition(live.get(name), 'StagesReady')}"
+                for name in names if not settled(live.get(name))]
+
+    deadline = time.monotonic() + seconds
+    while left := open_ones():
+        assert time.monotonic() < deadline, f"{len(left)} not as wanted: {left[:3]}"
+        time.sleep(0.2)
+
+
+def amount_of(api: Api, space: str, name: str) -> str:
+    """What the slices that the filter's Deployment mounts say."""
+    deployment = api.get("deployments", space, f"{name}-filter")
+    (slice_name,) = [volume["configMap"]["name"] for volume in deployment["spec"]["template"]["spec"]["volumes"]
+                     if volume.get("configMap", {}).get("name", "").startswith(f"{name}-filter-")]
+    return json.dumps(api.get("configmaps", space, slice_name)["data"])
+
+
+def carried_out(api: Api, space: str, name: str, amount: int) -> None:
+    slices = [one for one in api.list("configmaps", space, f"levada.dev/pipeline={name},levada.dev/stage=filter")]
+    assert len(slices) == 1, [one["metadata"]["name"] for one in slices]
+    assert f"amount > {amount}" in amount_of(api, space, name)
+
+
+def time_to_apply(api: Api, space: str, name: str, amount: int) -> float:
+    began = time.monotonic()
+    generation = api.apply(pipeline(space, name, amount))["metadata"]["generation"]
+    while True:
+        live = api.get("pipelines", space, name)
+        if live["status"].get("appliedGeneration") == generation:
+            return time.monotonic() - began
+        assert time.monotonic() - began < 60, live["status"]
+        time.sleep(0.01)
+
+
+def versions(api: Api, space: str) -> dict[str, str]:
+    """Of everything that an operator writes; an event is never the same after a write."""
+    return {f"{kind} {one['metadata']['name']}": one["metadata"]["resourceVersion"]
+            for kind in ("pipelines", "events", *MADE) for one in api.list(kind, space)}
+
+
+def at_rest(operator: Operator) -> None:
+    """Returns when it has not written for three seconds."""
+    while True:
+        before = operator.writes()
+        time.sleep(3)
+        if operator.writes() == before:
+            return
+
+
+def names_of(space: str, count: int) -> list[str]:
+    """Topics have no namespace, so the names are unique."""
+    return [f"{space}-{i}" for i in range(count)]
+
+
+def test_of_two_operators_only_the_leader_writes(api, space, operators):
+    first = operators("first")
+    first.wait_until_leading()
+    second = operators("second")
+    names = names_of(space, 5)
+    for name in names:
+        api.apply(pipeline(space, name))
+    all_settled(api, space, names)
+    eventually(second.answers, "the second one is up")
+    assert first.writes() > 5 and second.requests_made() == 0
+
+
+def test_the_leader_changes_under_load(api, space, operators):
+    """Stopped once, killed once; edits go on all the while, and the last ones win."""
+    names = names_of(space, 20)
+    for name in names:
+        api.apply(pipeline(space, name))
+    one, two, three = operators("one"), operators("two"), operators("three")
+    eventually(lambda: any(other.leads() for other in (one, two, three)), "one leads")
+    amount = 200
+    for how in ("stop", "kill"):
+        leader = eventually(lambda: next((o for o in (one, two, three) if o.process.poll() is None and o.leads()), None),
+                            "one leads")
+        for name in names:
+            api.apply(pipeline(space, name, amount := amount + 1))
+        if how == "stop":
+            assert leader.stop() == 0
+        else:
+            leader.kill()
+        for name in names:
+            api.apply(pipeline(space, name, amount := amount + 1))
+    all_settled(api, space, names)
+    for i, name in enumerate(names):
+        carried_out(api, space, name, amount - len(names) + 1 + i)
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_a_leader_that_was_frozen_past_its_lease_does_not_write(api, space, operators, round):
+    """Frozen in the middle of its work; meanwhile another one leads and the manifests change."""
+    names = names_of(space, 30)
+    frozen = operators("frozen")
+    frozen.wait_until_leading()
+    for name in names:
+        api.apply(pipeline(space, name))
+    time.sleep(0.3 + round)
+    frozen.freeze()
+    next_one = operators("next")
+    next_one.wait_until_leading()
+    for i, name in enumerate(names):
+        api.apply(pipeline(space, name, 1000 + i))
+    all_settled(api, space, names)
+    at_rest(next_one)
+    before = versions(api, space)
+    frozen.thaw()
+    eventually(frozen.answers, "it is awake")
+    time.sleep(5)
+    # What was under way when it froze is refused too: it was made from an old view.
+    assert versions(api, space) == before
+    assert not frozen.leads()
+    for i, name in enumerate(names):
+        carried_out(api, space, name, 1000 + i)
+
+
+def test_the_api_server_is_killed_while_the_operator_works(api, space, server, operators):
+    operator = operators("only")
+    operator.wait_until_leading()
+    names = names_of(space, 20)
+    for name in names:
+        api.apply(pipeline(space, name))
+    time.sleep(1)
+    server.kill()
+    time.sleep(3)
+    server.start()
+    eventually(lambda: api.get("namespaces", "", "default"), "the API server is back", 60)
+    for name in names:
+        api.apply(pipeline(space, name, 300))
+    all_settled(api, space, names)
+    for name in names:
+        carried_out(api, space, name, 300)
+    assert operator.process.poll() is None
+
+
+def test_changes_in_a_gap_of_the_watch_are_not_missed(api, space, server, operators):
+    """The operator sleeps while things change and what it had seen last is compacted away: 410 Gone."""
+    operator = operators("only", "--no-elect")
+    names = names_of(space, 6)
+    for name in names:
+        api.apply(pipeline(space, name))
+    all_settled(api, space, names)
+    operator.freeze()
+    stays, edited, deleted, damaged, remade, robbed = names
+    api.apply(pipeline(space, edited, 300))
+    api.delete("pipelines", space, deleted)
+    api.merge("deployments", space, f"{damaged}-filter",
+              {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}})
+    api.delete("pipelines", space, remade)
+    collect_garbage(api, space, deleted, remade)
+    api.apply(pipeline(space, remade, 400))
+    api.delete("deployments", space, f"{robbed}-filter")
+    for i in range(20):
+        api.apply({"apiVersion": "v1", "kind": "Namespace",
+                   "metadata": {"name": f"{space}-fill", "labels": {"n": str(i)}}})
+    revision = api.request("GET", api.path("namespaces"))["metadata"]["resourceVersion"]
+    etcd = f"http://127.0.0.1:{int(server.url.rsplit(':', 1)[1]) + 1}"
+    subprocess.run(["curl", "-sf", "-o", "/dev/null", f"{etcd}/v3/kv/compaction", "-d",
+                    json.dumps({"revision": revision, "physical": True})], check=True)
+    server.kill()  # what the API server itself remembers goes too
+    server.start()
+    operator.thaw()
+    all_settled(api, space, [stays, edited, damaged, remade, robbed])
+    for name, amount in ((stays, 100), (edited, 300), (damaged, 100), (remade, 400), (robbed, 100)):
+        carried_out(api, space, name, amount)
+    assert not made_for(api, space, deleted)
+    grace = api.get("deployments", space, f"{damaged}-filter")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace > 1
+    assert operator.metric("levada_operator_relists_total", why="expired") > 0
+
+
+def test_a_hundred_broken_pipelines_beside_a_good_one(api, space, operators, silent):
+    """Wrong manifests, names that are taken, a Kafka that hangs: the good one is carried out as quickly."""
+    operator = operators("only")
+    operator.wait_until_leading()
+    good = names_of(space, 1)[0]
+    api.apply(pipeline(space, good))
+    all_settled(api, space, [good])
+    alone = sorted(time_to_apply(api, space, good, 200 + i) for i in range(20))
+
+    for i in range(40):
+        wrong = pipeline(space, f"wrong{i}")
+        wrong["spec"].update(BROKEN)
+        api.apply(wrong)
+    for i in range(30):
+        api.apply({"apiVersion": "v1", "kind": "ServiceAccount",
+                   "metadata": {"name": f"{space}-taken{i}-levada", "namespace": space}})
+        api.apply(pipeline(space, f"{space}-taken{i}"))
+    for i in range(30):
+        api.apply(pipeline(space, f"hangs{i}", connections={"kafka": {"kafka": {"brokers": silent}}}))
+
+    def broken() -> int:
+        live = api.list("pipelines", space)
+        return sum(condition(one, "Valid").get("status") == "False"
+                   or condition(one, "StagesReady").get("reason") == "WriteFailed"
+                   or condition(one, "TopicsReady").get("reason") == "KafkaUnavailable" for one in live)
+
+    beside_at_first = sorted(time_to_apply(api, space, good, 300 + i) for i in range(20))
+    eventually(lambda: broken() == 100, "a hundred are broken", 90, every=1)
+    beside = sorted(time_to_apply(api, space, good, 400 + i) for i in range(50))
+    print(f"apply to applied, ms: alone {1000 * alone[10]:.0f} (slowest {1000 * alone[-1]:.0f}), "
+          f"while a hundred broken ones come {1000 * beside_at_first[10]:.0f} ({1000 * beside_at_first[-1]:.0f}), "
+          f"beside them {1000 * beside[25]:.0f} ({1000 * beside[-1]:.0f})")
+    assert beside[-1] < 1.0
+    carried_out(api, space, good, 449)
+    # They do not keep the API server busy either.
+    before = operator.requests_made("create", "update", "apply", "patch", "delete", "get", "list")
+    time.sleep(10)
+    assert operator.requests_made("create", "update", "apply", "patch", "delete", "get", "list") - before < 200
+
+
+@pytest.mark.long
+def test_kafka_is_away_for_minutes(api, space, operators, private_kafka):
+    """What runs goes on, edits are carried out, and topics are made when it is back."""
+    operator = operators("only", brokers=private_kafka.address)
+    operator.wait_until_leading()
+    before, during = names_of(space, 2)
+    api.apply(pipeline(space, before))
+    all_settled(api, space, [before])
+    had = made_for(api, space, before)
+    private_kafka.kill()
+    eventually(lambda: condition(api.get("pipelines", space, before), "TopicsReady").get("reason") == "KafkaUnavailable",
+               "it says so", 90)
+    assert made_for(api, space, before) == had
+    api.apply(pipeline(space, before, 200))
+    api.apply(pipeline(space, during))
+    eventually(lambda: applied(api.get("pipelines", space, before)), "an edit is carried out", 10)
+    writes = operator.writes()
+    time.sleep(180)
+    assert operator.writes() - writes < 60, "it says so once, not again and again"
+    private_kafka.start()
+    all_settled(api, space, [before, during], 60)
+    carried_out(api, space, before, 200)
+
+
+def test_a_kafka_that_hangs_delays_no_pipeline_of_another(api, space, operators, kafka, silent):
+    """All pipelines of the installation hang; one has a Kafka of its own."""
+    operator = operators("only", brokers=silent)
+    operator.wait_until_leading()
+    for i in range(20):
+        api.apply(pipeline(space, f"hangs{i}"))
+    good = names_of(space, 1)[0]
+    own = {"connections": {"kafka": {"kafka": {"brokers": kafka.address}}}}
+    began = time.monotonic()
+    api.apply(pipeline(space, good, **own))
+    eventually(lambda: settled(api.get("pipelines", space, good)), "the good one has its topics", 30)
+    assert time.monotonic() - began < 10
+    began = time.monotonic()
+    assert operator.stop() == 0
+    assert time.monotonic() - began < 20, "nor does it hold up the operator's end"
+
+
+def test_the_crd_is_deleted_with_all_pipelines(api, space, server, operators, silent):
+    """Also those that have topics to delete on a Kafka that hangs; then it is installed again."""
+    operator = operators("only")
+    operator.wait_until_leading()
+    good, stuck = names_of(space, 2)
+    api.apply(pipeline(space, good, deletionPolicy="Delete"))
+    api.apply(pipeline(space, stuck, deletionPolicy="Delete", connections={"kafka": {"kafka": {"brokers": silent}}}))
+    all_settled(api, space, [good])
+    eventually(lambda: (api.get("pipelines", space, stuck)["metadata"].get("finalizers")), "it is held")
+    api.delete("customresourcedefinitions", "", "pipelines.levada.dev")
+    eventually(lambda: api.get("customresourcedefinitions", "", "pipelines.levada.dev") is None, "the CRD goes", 100)
+    collect_garbage(api, space, good, stuck)
+    time.sleep(3)
+    for name in (good, stuck):
+        assert not made_for(api, space, name), "nothing is made for a pipeline that is gone"
+    install_crd(api, ROOT)
+    eventually(lambda: served(api), "the CRD is served")
+    again = names_of(space, 3)[2]
+    api.apply(pipeline(space, again))
+    all_settled(api, space, [again], 60)
+    assert operator.process.poll() is None
+
+
+def served(api: Api) -> bool:
+    try:
+        api.list("pipelines")
+        return True
+    except ApiError:
+        return False
+
+
+def test_pipelines_wait_for_an_operator_that_is_gone_and_go_with_the_next(api, space, operators):
+    first = operators("first")
+    first.wait_until_leading()
+    names = names_of(space, 5)
+    for name in names:
+        api.apply(pipeline(space, name, deletionPolicy="Delete"))
+    all_settled(api, space, names)
+    first.kill()
+    for name in names:
+        api.delete("pipelines", space, name)
+    assert len(api.list("pipelines", space)) == 5
+    operators("second")
+    eventually(lambda: not api.list("pipelines", space), "they go", 60)
+
+
+def test_an_operator_that_is_killed_twenty_times_while_fifty_pipelines_are_edited(api, space, operators):
+    names = names_of(space, 50)
+    for name in names:
+        api.apply(pipeline(space, name))
+    operator = operators("only", "--no-elect")
+    dice = random.Random(4)
+    amounts = dict.fromkeys(names, 100)
+    for _ in range(20):
+        for name in dice.sample(names, 5):
+            amounts[name] += 1
+            api.apply(pipeline(space, name, amounts[name]))
+        time.sleep(dice.uniform(0.1, 1.5))
+        operator.kill()
+        operator.start()
+    all_settled(api, space, names)
+    eventually(lambda: not leftovers(api, space, names), "nothing is left over")
+    for name in names:
+        carried_out(api, space, name, amounts[name])
+        assert len(made_for(api, space, name)) == len(made_for(api, space, names[0]))
+        assert all(topic["managed"] for topic in api.get("pipelines", space, name)["status"]["topics"]), name
+    at_rest(operator)
+
+
+def leftovers(api: Api, space: str, names: list[str]) -> list[str]:
+    return [name for name in names
+            if len(api.list("configmaps", space, f"levada.dev/pipeline={name},levada.dev/stage=filter")) != 1]
