@@ -179,13 +179,20 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
   const ObjectKey key = kube::KeyOf(pipeline);
   world_.cluster.Refer(key, ReferencesOf(checked.plan));
   const std::vector<Owned> owned = world_.cluster.OwnedBy(pipeline);
-  const std::map<std::string, Json> deployments = DeploymentsOf(owned, pipeline);
+  std::map<std::string, Json> deployments = DeploymentsOf(owned, pipeline);
   const std::map<std::string, Scaled> scaled =
       world_.scaling.Of(pipeline, checked.plan, deployments, kafka, world_.clock.WallMicros());
   render::Facts render_facts = RenderFacts(world_.cluster, key, checked.plan);
   for (const auto& [stage, scale] : scaled) render_facts.replicas[stage] = scale.replicas;
   const std::vector<Json> wanted =
       render::Render(checked.plan, pipeline, world_.settings, render_facts);
+  Written written = Write(world_.client, pipeline, checked.plan, wanted, owned);
+  // One that was just changed is not ready, however ready it was before: whoever waits for the new
+  // generation must not be told so by the old one's pods.
+  for (Json& deployment : written.deployments) {
+    const std::string stage = kube::LabelOf(deployment, render::kStageLabel);
+    deployments[stage] = std::move(deployment);
+  }
   for (const pipeline::PlannedStage& stage : checked.plan.stages) {
     StageFacts stage_facts = FactsOf(stage, kafka);
     stage_facts.reported = world_.workers.Of(key, stage.name);
@@ -199,7 +206,6 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     stage_facts.missing = render::MissingInputs(checked.plan, stage, render_facts);
     facts->stages.push_back(std::move(stage_facts));
   }
-  const Written written = Write(world_.client, pipeline, checked.plan, wanted, owned);
   for (const std::string& change : written.changes) {
     base::LogInfo("changed", {{"pipeline", key.ToText()}, {"what", change}});
     world_.events.Normal(pipeline, "Changed", "Reconcile", change);

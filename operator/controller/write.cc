@@ -50,8 +50,9 @@ class Writer {
       // it.
       wanted["metadata"]["resourceVersion"] = kube::ResourceVersionOf(*live);
     }
-    const absl::StatusOr<Json> applied = client_.Apply(*resource, wanted, {.force = true});
+    absl::StatusOr<Json> applied = client_.Apply(*resource, wanted, {.force = true});
     if (!applied.ok()) return Fail(applied.status());
+    if (*resource == kube::kDeployments) written_.deployments.push_back(*std::move(applied));
     Note(wanted, live.ok()
                      ? absl::StrJoin(kube::Differences(*live, wanted, kShownDifferences), ", ")
                      : "created");

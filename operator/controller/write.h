@@ -25,6 +25,7 @@ struct Written {
   // The first thing that failed, with how many more; OK if all is as wanted.
   absl::Status status;
   std::vector<std::string> changes;  // for people: "deployment fraud-detect: spec.replicas: 2 -> 3"
+  std::vector<kube::Json> deployments;  // those that were changed, as the API server has them now
 };
 
 Written Write(kube::Client& client, const kube::Json& pipeline, const pipeline::Plan& plan,
