@@ -1,128 +1,20 @@
 """The validation webhook as users meet it: the chart's objects, the operator with the chart's rights, kubectl."""
 
-import json
-import pathlib
-import ssl
-import subprocess
-
 import pytest
 import requests
-import yaml
 
-from lib.servers import Kubernetes, free_ports
+from lib.installation import CHART, NAME, SYSTEM, Installation
+from lib.servers import free_ports
 from lib.wait import eventually
 
 pytestmark = pytest.mark.kubernetes
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "levada"
-PROGRAMS = ROOT / ".deps" / "kubernetes" / "bin"
-SYSTEM = "levada-system"
-NAME = "levada-operator"
-
-
-def run(*command, stdin: str = "") -> subprocess.CompletedProcess:
-    return subprocess.run([str(word) for word in command], input=stdin, capture_output=True, text=True, timeout=120)
-
-
-class Installation:
-    """The chart on an API server. No pods run there: the operator is a process, which the API server calls by URL."""
-
-    def __init__(self, build: pathlib.Path, folder: pathlib.Path):
-        self._build, self._folder = build, folder
-        self.server = Kubernetes(folder / "api")
-        self.server.start()
-        self.port = free_ports()
-        self._operators: list[subprocess.Popen] = []
-        self.helm("install", "levada", CHART, "-n", SYSTEM, "--create-namespace", "--set", "kafka.brokers=127.0.0.1:1")
-        self.kubectl("wait", "--for=condition=Established", "crd/pipelines.levada.dev", "--timeout=30s")
-        self.call("127.0.0.1", self.port)
-
-    def kubectl(self, *arguments, stdin: str = "", good: bool | None = True) -> subprocess.CompletedProcess:
-        done = run(PROGRAMS / "kubectl", "--kubeconfig", self.server.kubeconfig, *arguments, stdin=stdin)
-        assert good is None or (done.returncode == 0) == good, done.stdout + done.stderr
-        return done
-
-    def helm(self, *arguments) -> None:
-        done = run(PROGRAMS / "helm", "--kubeconfig", self.server.kubeconfig, *arguments)
-        assert done.returncode == 0, done.stderr
-
-    def get(self, *what) -> dict:
-        return json.loads(self.kubectl("get", *what, "-o", "json").stdout)
-
-    def apply(self, manifest: dict, *arguments, good: bool | None = True) -> subprocess.CompletedProcess:
-        return self.kubectl("apply", "-f", "-", *arguments, stdin=json.dumps(manifest), good=good)
-
-    def call(self, host: str, port: int) -> None:
-        """Has the API server call this address in place of the Service."""
-        patch = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": f"https://{host}:{port}/validate"}]
-        if "service" in self.configuration()["clientConfig"]:
-            patch[0]["op"] = "add"
-            patch.append({"op": "remove", "path": "/webhooks/0/clientConfig/service"})
-        self.kubectl("patch", "validatingwebhookconfiguration", NAME, "--type=json", "-p", json.dumps(patch))
-
-    def configuration(self) -> dict:
-        [webhook] = self.get("validatingwebhookconfiguration", NAME)["webhooks"]
-        return webhook
-
-    def secret(self) -> dict:
-        return self.get("secret", f"{NAME}-webhook", "-n", SYSTEM).get("data", {})
-
-    def _kubeconfig(self) -> pathlib.Path:
-        """The operator's account, with just the rights that the chart gives it."""
-        config = yaml.safe_load(self.server.kubeconfig.read_text())
-        config["users"][0]["user"] |= {
-            "as": f"system:serviceaccount:{SYSTEM}:{NAME}",
-            "as-groups": ["system:serviceaccounts", f"system:serviceaccounts:{SYSTEM}", "system:authenticated"]}
-        file = self._folder / "operator.kubeconfig"
-        file.write_text(yaml.safe_dump(config))
-        return file
-
-    def start_operator(self, identity: str, port: int | None) -> int:
-        """With the chart's settings, but for host and port; None: without a webhook. The port of its metrics."""
-        settings = yaml.safe_load(self.get("configmap", NAME, "-n", SYSTEM)["data"]["settings.yaml"])
-        webhook = settings.pop("webhook")
-        if port:
-            webhook["port"] = port
-            webhook["selfManaged"]["hosts"].append("127.0.0.1")
-            settings["webhook"] = webhook
-        file = self._folder / f"{identity}.yaml"
-        file.write_text(yaml.safe_dump(settings))
-        metrics = free_ports()
-        with open(self._folder / f"{identity}.log", "ab") as log:
-            self._operators.append(subprocess.Popen(
-                [self._build / "bin" / "levada-operator", "--kubeconfig", self._kubeconfig(), "--settings", file,
-                 "--operator-namespace", SYSTEM, "--identity", identity, "--address", "127.0.0.1",
-                 "--http-port", str(metrics)], stdout=log, stderr=log))
-        if port:
-            eventually(lambda: self.served(port), "the webhook answers")
-        return metrics
-
-    def served(self, port: int) -> str:
-        try:
-            return ssl.get_server_certificate(("127.0.0.1", port))
-        except OSError:
-            return ""
-
-    def stop_operators(self) -> list[int]:
-        for operator in self._operators:
-            operator.terminate()
-        codes = [operator.wait(40) for operator in self._operators]
-        self._operators.clear()
-        return codes
-
-    def close(self) -> None:
-        for operator in self._operators:
-            operator.kill()
-            operator.wait()
-        self.server.kill()
-
 
 @pytest.fixture(scope="module")
 def levada(build_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("webhook")
-    (folder / "api").mkdir()
-    levada = Installation(build_dir, folder)
+    levada = Installation(build_dir, tmp_path_factory.mktemp("webhook"), "--set", "kafka.brokers=127.0.0.1:1")
+    levada.port = free_ports()
+    levada.call("127.0.0.1", levada.port)
     yield levada
     levada.close()
 
@@ -149,9 +41,7 @@ def bad(namespace: str, name: str = "orders") -> dict:
 
 
 def valid(levada, namespace: str) -> str:
-    found = levada.kubectl("get", "pipeline", "orders", "-n", namespace, "-o",
-                           "jsonpath={.status.conditions[?(@.type=='Valid')].status}").stdout
-    return found
+    return levada.condition(namespace, "orders", "Valid").get("status", "")
 
 
 def test_before_an_operator_runs_pipelines_are_taken(levada, namespace):
@@ -200,6 +90,7 @@ class TestWithTwoOperators:
 
     def test_an_upgrade_leaves_certificate_and_authority(self, levada, namespace):
         before = levada.secret(), levada.configuration()["clientConfig"]["caBundle"]
+        levada.call_service()
         levada.helm("upgrade", "levada", CHART, "-n", SYSTEM, "--reset-then-reuse-values", "--set",
                     "webhook.timeoutSeconds=7")
         assert levada.configuration()["timeoutSeconds"] == 7
@@ -224,7 +115,7 @@ class TestWithTwoOperators:
 def test_where_it_is_down_a_pipeline_is_taken_and_the_operator_says_what_is_wrong(levada, namespace):
     levada.call("127.0.0.1", free_ports())
     levada.apply(bad(namespace))
-    levada.start_operator("c", None)
+    levada.start_operator("c")
     eventually(lambda: valid(levada, namespace) == "False", "Valid=False", seconds=60)
     # Repaired, it is taken; and so is the deletion of one that is invalid.
     levada.apply(pipeline(namespace))
