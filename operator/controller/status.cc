@@ -132,7 +132,8 @@ Condition DegradedOf(const Facts& facts, const Summary& summary, int64_t applied
   } else if (summary.valid && summary.stuck) {
     condition.reason = "RolloutStuck";
     condition.message = summary.stage_messages;
-  } else if (summary.valid && facts.topics_ready.status == "False" && applied > 0) {
+  } else if (summary.valid && facts.topics_ready.status == "False" &&
+             facts.topics_ready.reason != "Creating" && applied > 0) {
     condition.reason = facts.topics_ready.reason;
     condition.message = facts.topics_ready.message;
   } else {

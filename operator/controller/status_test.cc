@@ -95,6 +95,14 @@ TEST_F(StatusTest, ADeploymentThatItsControllerHasNotSeenIsNotReady) {
   EXPECT_EQ(Status()["phase"], "Pending");
 }
 
+TEST_F(StatusTest, APipelineWhoseTopicsAreBeingMadeIsNotDegraded) {
+  facts_.topics_ready = {
+      .status = "False", .reason = "Creating", .message = "orders: is being made"};
+  EXPECT_EQ(Status()["phase"], "Pending");
+  facts_.topics_ready.reason = "TopicsDiffer";
+  EXPECT_EQ(Status()["phase"], "Degraded");
+}
+
 TEST_F(StatusTest, AStageOfNoReplicasIsReady) {
   facts_.stages = {Stage(Deployment(0, 0, 0, 0), 0)};
   EXPECT_EQ(Status()["phase"], "Running");
