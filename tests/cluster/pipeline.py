@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from e2e import books, events
 from lib import kafka as topics
-from lib.cluster import HOST, ROOT, Cluster, ClusterError
+from lib.cluster import ROOT, Cluster, ClusterError
 from lib.wait import eventually
 
 SAMPLES = ROOT / "manifests" / "samples"
@@ -26,7 +26,7 @@ Edit = Callable[[dict], None]
 
 
 class ClusterPipeline:
-    """`kafka`, `opensearch` and `smtp` are servers of this machine that pods reach at HOST."""
+    """`kafka`, `opensearch` and `smtp` are servers of this machine that pods reach as host.levada.internal."""
 
     def __init__(self, cluster: Cluster, namespace: str, kafka, opensearch, smtp, edit: Edit = lambda document: None):
         self.cluster, self.namespace, self.name = cluster, namespace, namespace
@@ -42,8 +42,9 @@ class ClusterPipeline:
         """Topics and index of its own, shorter waits, the servers' ports; no producer, as all events are counted."""
         self.document["metadata"]["name"] = self.name
         spec = self.document["spec"]
-        spec["connections"]["search"]["opensearch"]["url"] = f"http://{HOST}:{self.opensearch.url.rsplit(':', 1)[1]}"
-        spec["connections"]["mail"]["smtp"].update(host=HOST, port=self.smtp.port)
+        search = spec["connections"]["search"]["opensearch"]
+        search["url"] = f"{search['url'].rsplit(':', 1)[0]}:{self.opensearch.url.rsplit(':', 1)[1]}"
+        spec["connections"]["mail"]["smtp"]["port"] = self.smtp.port
         names = {"transactions": self.events_topic, "processed_transactions": self.results_topic}
         for topic in spec["topics"]:
             topic["name"] = names[topic["name"]]

@@ -1,8 +1,11 @@
 """The chart over its life, and everything deleted in every order: nothing hangs, and what is data stays."""
 
 import json
+import pathlib
+import shutil
 
 import pytest
+import yaml
 
 from cluster.pipeline import Traffic
 from cluster.release import CRD
@@ -24,36 +27,67 @@ def test_helm_test_says_that_the_operator_answers(release):
     assert "Phase:          Succeeded" in release.helm("test", "levada")
 
 
-def test_an_upgrade_changes_no_pipeline_and_brings_the_crd(release, make_pipeline):
+def older(chart: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """The chart with a CRD that lacks a field."""
+    copied = shutil.copytree(chart, folder / "levada")
+    file = copied / "files" / f"{CRD}.yaml"
+    head, _, text = file.read_text().partition("\napiVersion:")
+    crd = yaml.safe_load("apiVersion:" + text)
+    del fields_of(crd)["restartNonce"]
+    # The template looks for how the file begins.
+    top = text[:text.index("spec:\n")]
+    file.write_text(f"{head}\napiVersion:{top}" + yaml.safe_dump({"spec": crd["spec"]}, sort_keys=False))
+    return copied
+
+
+def fields_of(crd: dict) -> dict:
+    return crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+
+
+def spec_of(release) -> dict:
+    """The fields of a pipeline's spec that the API server knows."""
+    return fields_of(json.loads(release.kubectl("get", "crd", CRD, "-o", "json")))
+
+
+def test_an_upgrade_changes_no_pipeline_and_brings_the_crd(release, make_pipeline, tmp_path):
     with make_pipeline() as pipeline:
         pipeline.apply()
         traffic = Traffic(pipeline, pipeline.name)
         before = pipeline.all_pods()
         operators = release.pods()
-        crd = json.loads(release.kubectl("get", "crd", CRD, "-o", "json"))
-        del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["paused"]
-        release.kubectl("replace", "-f", "-", stdin=json.dumps(crd))
         with traffic.nothing_lost():
+            release.helm("upgrade", "levada", str(older(release.chart, tmp_path)), "--reset-then-reuse-values")
+            assert "restartNonce" not in spec_of(release)
             release.helm("upgrade", "levada", str(release.chart), "--reset-then-reuse-values", "--set", "log.level=debug")
             release.wait()
-            assert not set(operators) & set(release.pods())
-            crd = json.loads(release.kubectl("get", "crd", CRD, "-o", "json"))
-            assert "paused" in crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+            assert "restartNonce" in spec_of(release)
+            eventually(lambda: not set(operators) & set(release.pods()), "the operators are new", 60, every=0.5)
             assert pipeline.all_pods() == before
         traffic.check()
 
 
-def test_a_deleted_pipeline_leaves_its_data_and_takes_it_along_when_told(release, make_pipeline):
+def test_a_deleted_pipeline_leaves_its_data_and_one_of_its_name_goes_on_with_it(release, make_pipeline):
     with make_pipeline() as pipeline:
         pipeline.apply()
-        made = pipeline.all_topics()
-        assert len(made) == 4
+        first = Traffic(pipeline, pipeline.name)
+        first.flows(300)
+        first.stop()
         pipeline.kubectl("delete", "pipeline", pipeline.name, "--timeout=60s")
         eventually(lambda: not pipeline.pods(), "the workers go", 180, every=0.5)
-        assert pipeline.all_topics() == made
+        assert len(pipeline.all_topics()) == 4
         assert "persistentvolumeclaim/" in pipeline.kubectl("get", "pvc", "-o", "name")
-        # Made again, it takes all of it over.
-        pipeline.apply(delete_policy)
+        pipeline.apply()
+        second = Traffic(pipeline, f"{pipeline.name}-again")
+        second.flows(300)
+        second.accepted += first.accepted
+        second.open += first.open
+        second.check()
+
+
+def test_a_pipeline_takes_its_data_along_when_told(release, make_pipeline):
+    with make_pipeline(delete_policy) as pipeline:
+        pipeline.apply()
+        assert len(pipeline.all_topics()) == 4
         pipeline.kubectl("delete", "pipeline", pipeline.name, "--timeout=120s")
         eventually(lambda: not pipeline.all_topics(), "the topics go too", 60, every=0.5)
         eventually(lambda: not pipeline.kubectl("get", "pvc", "-o", "name"), "and the volume", 180, every=0.5)

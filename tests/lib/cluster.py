@@ -74,7 +74,8 @@ class Cluster:
             self.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
             yield name
         finally:
-            self.kubectl("delete", "namespace", name, "--timeout=60s")
+            # Its pods may take their time to end, as a worker that drains does.
+            self.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=180s", seconds=200)
 
 
 @contextlib.contextmanager
