@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from lib.kube import MADE, Api, install_crd
+from lib.kube import MADE, Api, install_crd, served
 from lib.operators import WRITES, Operator, settled
 from lib.servers import Kafka, Kubernetes
 from process import cpu_seconds, peak_megabytes
@@ -183,7 +183,7 @@ def main() -> None:
             kafka.start()
             api = Api(kubernetes.kubeconfig)
             install_crd(api, ROOT)
-            wait_for("the CRD is served", lambda: api.request("GET", "/apis/levada.dev/v1alpha1"), 60)
+            wait_for("the CRD is served", lambda: served(api), 60)
             for i in range(NAMESPACES):
                 api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"bench-{i}"}})
             in_parallel(kubernetes.kubeconfig, [manifest(i) for i in range(PIPELINES)])

@@ -135,6 +135,15 @@ def install_crd(api: Api, root) -> None:
     api.request("PATCH", f"{path}?fieldManager=user&force=true", text, "application/apply-patch+yaml")
 
 
+def served(api: Api) -> bool:
+    """Whether the CRD can be used."""
+    try:
+        api.list("pipelines")
+        return True
+    except ApiError:
+        return False
+
+
 def free_from(object: dict) -> dict:
     """Without what differs from one life of an object to the next."""
     copy = json.loads(json.dumps(object))

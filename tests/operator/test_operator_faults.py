@@ -15,7 +15,7 @@ import uuid
 import pytest
 
 from lib.kafka import delete_topics
-from lib.kube import MADE, Api, ApiError, free_from, install_crd
+from lib.kube import MADE, Api, free_from, install_crd, served
 from lib.operators import Operator, applied, condition, pipeline, settled
 from lib.servers import Kubernetes
 from lib.wait import eventually
@@ -377,14 +377,6 @@ def test_the_crd_is_deleted_with_all_pipelines(api, space, server, operators, si
     api.apply(pipeline(space, again))
     all_settled(api, space, [again], 60)
     assert operator.process.poll() is None
-
-
-def served(api: Api) -> bool:
-    try:
-        api.list("pipelines")
-        return True
-    except ApiError:
-        return False
 
 
 def test_pipelines_wait_for_an_operator_that_is_gone_and_go_with_the_next(api, space, operators):

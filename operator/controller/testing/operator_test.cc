@@ -162,7 +162,8 @@ std::map<std::string, Json> OperatorTest::Objects() {
     if (!objects.ok()) continue;
     for (Json& object : *objects) {
       Strip(&object);
-      found[base::StrCat(resource->kind, " ", kube::NameOf(object))] = std::move(object);
+      const std::string name = base::StrCat(resource->kind, " ", kube::NameOf(object));
+      found[name] = std::move(object);
     }
   }
   return found;
