@@ -102,16 +102,19 @@ TEST(CertificatesTest, AnAuthorityIsTrustedBeforeItSigns) {
   EXPECT_TRUE(Verifies(later.certificate, both.authorities, kHosts[0], due + 31 * kDay));
 }
 
-// Five years, looked at twice a day: a client that hears of authorities two looks late can always
-// check what it is shown, and it holds for days still.
+// Two years of short lives, looked at every six hours: a client that hears of authorities as late
+// as may be can always check what it is shown.
 TEST(CertificatesTest, NobodyIsEverShownOneThatHeCannotCheck) {
-  constexpr int64_t kLook = kDay / 2;
-  const Lifetimes lifetimes{.settle = std::chrono::seconds(2 * kLook)};
+  using std::chrono::hours;
+  constexpr int64_t kLook = kDay / 4;
+  constexpr int64_t kLate = 8;  // looks
+  const Lifetimes lifetimes{
+      .authority = hours(30 * 24), .server = hours(7 * 24), .settle = hours(2 * 24)};
   Certificates now;
   std::vector<std::string> known;  // authorities, by the look
   size_t certificates = 0;
   size_t authorities = 0;
-  for (int64_t look = 0; look * kLook < 5 * 365 * kDay; ++look) {
+  for (int64_t look = 0; look * kLook < 2 * 365 * kDay; ++look) {
     const int64_t now_s = kNow + look * kLook;
     const auto renewed = Renew(now, kHosts, now_s, lifetimes);
     ASSERT_TRUE(renewed.ok());
@@ -119,13 +122,12 @@ TEST(CertificatesTest, NobodyIsEverShownOneThatHeCannotCheck) {
     certificates += renewed->certificate != now.certificate;
     authorities += renewed->authority_key != now.authority_key;
     now = *renewed;
-    ASSERT_GT(EndOf(now.certificate).value() - now_s, 20 * kDay) << look;
-    ASSERT_TRUE(Verifies(now.certificate, known[std::max<int64_t>(0, look - 2)], kHosts[0], now_s))
-        << look;
+    const std::string& heard = known[std::max<int64_t>(0, look - kLate)];
+    ASSERT_TRUE(Verifies(now.certificate, heard, kHosts[0], now_s)) << look;
     ASSERT_LE(CountIn(now.authorities), 2u) << "those that have ended go";
   }
-  EXPECT_NEAR(certificates, 5 * 365 / 60, 3);
-  EXPECT_NEAR(authorities, 5 * 365 / 243 + 1, 1);
+  EXPECT_GT(certificates, 100u);
+  EXPECT_NEAR(authorities, 2 * 365 / 20, 3);
 }
 
 TEST(CertificatesTest, ForOtherHostsAreMadeAtOnce) {
