@@ -39,10 +39,10 @@ def create_topic(address: str, topic: str, partitions: int = 1, **config: str) -
         time.sleep(0.05)
 
 
-def delete_topics(address: str, prefix: str) -> None:
+def delete_topics(address: str, *prefixes: str) -> None:
     """All topics whose names begin so."""
     admin = _admin(address)
-    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefixes)]
     for future in (admin.delete_topics(names) if names else {}).values():
         future.result(30)
 

@@ -57,7 +57,7 @@ def space(api, kafka):
     name = "t" + uuid.uuid4().hex[:8]
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
-    delete_topics(kafka.address, name)
+    delete_topics(kafka.address, name, f"levada.{name}.")
 
 
 @pytest.fixture

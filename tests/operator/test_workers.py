@@ -112,5 +112,4 @@ def test_errors_and_dead_letters_of_workers_are_in_the_status(api, build_dir, ka
         operator.kill()
         for worker in workers:
             worker.end()
-        delete_topics(kafka.address, space)
-        delete_topics(kafka.address, f"levada.{space}.")
+        delete_topics(kafka.address, space, f"levada.{space}.")
