@@ -10,6 +10,12 @@ namespace levada::cli {
 int RunValidate(std::span<const std::string_view> args);
 int RunPlan(std::span<const std::string_view> args);
 int RunRun(std::span<const std::string_view> args);
+int RunStatus(std::span<const std::string_view> args);
+int RunTop(std::span<const std::string_view> args);
+int RunPause(std::span<const std::string_view> args);
+int RunResume(std::span<const std::string_view> args);
+int RunLogs(std::span<const std::string_view> args);
+int RunDlq(std::span<const std::string_view> args);
 int RunPipe(std::span<const std::string_view> args);
 int RunCompletion(std::span<const std::string_view> args);
 

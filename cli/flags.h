@@ -7,11 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/plugin.h"
+
 // Parsing of a command's flags. Heavy: only for the commands' own files.
 namespace levada::cli {
 
 // Parses; a value is the exit code to end with (--help: 0, wrong use: 2).
 inline std::optional<int> Parse(CLI::App& app, std::span<const std::string_view> args) {
+  if (IsPlugin()) app.name("kubectl " + app.get_name());
   std::vector<std::string> reversed(args.rbegin(), args.rend());
   try {
     app.parse(std::move(reversed));

@@ -80,16 +80,16 @@ class Progress {
   Clock::time_point next_ = start_ + (terminal_ ? milliseconds(500) : milliseconds(5'000));
 };
 
-absl::StatusOr<std::unique_ptr<EventSink>> Open(const Target& target,
+absl::StatusOr<std::unique_ptr<EventSink>> Open(const Destination& target,
                                                 const GenerateOptions& options) {
   switch (target.kind) {
-    case Target::Kind::kFile:
+    case Destination::Kind::kFile:
       return OpenFileSink(target.name);
-    case Target::Kind::kHttp:
+    case Destination::Kind::kHttp:
       return OpenHttpSink(target.name, options.batch, &g_stop);
-    case Target::Kind::kKafka:
+    case Destination::Kind::kKafka:
       return OpenKafkaSink(options.brokers, target.name);
-    case Target::Kind::kNone:
+    case Destination::Kind::kNone:
       break;
   }
   return std::unique_ptr<EventSink>();

@@ -79,14 +79,14 @@ bool ParseStart(std::string_view text, int32_t* day) {
   return parsed.ok();
 }
 
-bool ParseTarget(std::string_view text, Target* target) {
+bool ParseDestination(std::string_view text, Destination* target) {
   constexpr std::string_view kTopic = "kafka:";
   if (text.starts_with("http://") || text.starts_with("https://")) {
-    *target = {Target::Kind::kHttp, std::string(text)};
+    *target = {Destination::Kind::kHttp, std::string(text)};
   } else if (text.starts_with(kTopic)) {
-    *target = {Target::Kind::kKafka, std::string(text.substr(kTopic.size()))};
+    *target = {Destination::Kind::kKafka, std::string(text.substr(kTopic.size()))};
   } else {
-    *target = {Target::Kind::kFile, std::string(text)};
+    *target = {Destination::Kind::kFile, std::string(text)};
   }
   return !target->name.empty();
 }
@@ -98,9 +98,9 @@ bool ParseLabels(std::string_view text, GenerateOptions* options) {
   options->labels = {};
   if (text == "none" || options->label_field) return true;
   if (text.starts_with(kTopic)) {
-    options->labels = {Target::Kind::kKafka, std::string(text.substr(kTopic.size()))};
+    options->labels = {Destination::Kind::kKafka, std::string(text.substr(kTopic.size()))};
   } else if (text.starts_with(kFile)) {
-    options->labels = {Target::Kind::kFile, std::string(text.substr(kFile.size()))};
+    options->labels = {Destination::Kind::kFile, std::string(text.substr(kFile.size()))};
   }
   return !options->labels.name.empty();
 }
@@ -134,7 +134,7 @@ std::map<std::string_view, Flag> Flags(GenerateOptions* options) {
         }}},
       {"to",
        {"FILE, -, http://HOST:PORT/PATH or kafka:TOPIC",
-        [options](std::string_view text) { return ParseTarget(text, &options->to); }}},
+        [options](std::string_view text) { return ParseDestination(text, &options->to); }}},
       {"labels",
        {"none, field, file:PATH or topic:NAME",
         [options](std::string_view text) { return ParseLabels(text, options); }}},
@@ -165,9 +165,9 @@ absl::Status UnknownFlag(std::string_view name, const std::map<std::string_view,
 // What the flags say together; `given` holds those that were there.
 absl::Status CheckTogether(const GenerateOptions& options,
                            const std::map<std::string_view, std::string_view>& given) {
-  const bool http = options.to.kind == Target::Kind::kHttp;
-  const bool kafka =
-      options.to.kind == Target::Kind::kKafka || options.labels.kind == Target::Kind::kKafka;
+  const bool http = options.to.kind == Destination::Kind::kHttp;
+  const bool kafka = options.to.kind == Destination::Kind::kKafka ||
+                     options.labels.kind == Destination::Kind::kKafka;
   if (kafka && options.brokers.empty()) {
     return absl::InvalidArgumentError("a topic needs --kafka BROKERS, or LEVADA_KAFKA to be set");
   }

@@ -13,7 +13,7 @@
 namespace levada::cli {
 
 // Where something goes to.
-struct Target {
+struct Destination {
   enum class Kind : uint8_t { kNone, kFile, kHttp, kKafka };
   Kind kind = Kind::kNone;
   std::string name;  // path ("-": standard output), URL, or topic
@@ -24,8 +24,8 @@ struct GenerateOptions {
   uint64_t count = UINT64_MAX;  // most events
   double rate = 0;              // events a second, 0: as fast as possible
   bool live = false;            // event times are now
-  Target to{Target::Kind::kFile, "-"};
-  Target labels;             // beside the events
+  Destination to{Destination::Kind::kFile, "-"};
+  Destination labels;        // beside the events
   bool label_field = false;  // in the events
   std::string brokers;
   generate::KeyField key = generate::KeyField::kEntityId;

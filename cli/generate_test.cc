@@ -98,11 +98,11 @@ TEST(GenerateOptionsTest, ReadsEveryFlag) {
   EXPECT_EQ(o.simulator.seed, 99u);
   EXPECT_EQ(o.count, 7u);
   EXPECT_EQ(o.rate, 2.5);
-  EXPECT_EQ(o.to.kind, Target::Kind::kKafka);
+  EXPECT_EQ(o.to.kind, Destination::Kind::kKafka);
   EXPECT_EQ(o.to.name, "transactions");
   EXPECT_EQ(o.brokers, "a:9092,b:9092");
   EXPECT_EQ(o.key, generate::KeyField::kTerminalId);
-  EXPECT_EQ(o.labels.kind, Target::Kind::kKafka);
+  EXPECT_EQ(o.labels.kind, Destination::Kind::kKafka);
   EXPECT_EQ(o.labels.name, "labels");
 }
 
@@ -110,9 +110,9 @@ TEST(GenerateOptionsTest, HasDefaults) {
   auto options = ParseGenerateFraud({});
   ASSERT_TRUE(options.ok());
   const GenerateOptions& o = **options;
-  EXPECT_EQ(o.to.kind, Target::Kind::kFile);
+  EXPECT_EQ(o.to.kind, Destination::Kind::kFile);
   EXPECT_EQ(o.to.name, "-");
-  EXPECT_EQ(o.labels.kind, Target::Kind::kNone);
+  EXPECT_EQ(o.labels.kind, Destination::Kind::kNone);
   EXPECT_FALSE(o.label_field);
   EXPECT_EQ(o.simulator.days, 183u);
   EXPECT_EQ(o.rate, 0);

@@ -72,6 +72,12 @@ std::string FilesDir(const Source& source) {
   return source.file == "-" || parent.empty() ? "." : parent.string();
 }
 
+std::string BrokersFor(const std::string& flag) {
+  if (!flag.empty()) return flag;
+  const char* variable = std::getenv("LEVADA_KAFKA");
+  return variable != nullptr ? variable : "127.0.0.1:9092";
+}
+
 int Fail(std::string_view message) {
   std::cerr << "levada: " << message << '\n';
   return kFailed;

@@ -31,6 +31,10 @@ std::optional<v1::Pipeline> LoadOne(const Source& source, const std::string& nam
 // Folder that the manifest's relative files are in.
 std::string FilesDir(const Source& source);
 
+// Those of --kafka, else of LEVADA_KAFKA, else those of this machine. For commands whose --kafka
+// means something else where a cluster is meant; the others take the variable by AddKafka.
+std::string BrokersFor(const std::string& flag);
+
 // Prints `message` and what to do about it; returns kFailed.
 int Fail(std::string_view message);
 

@@ -9,6 +9,8 @@
 #include "cli/eval.h"
 #include "cli/generate.h"
 #include "cli/load.h"
+#include "cli/plugin.h"
+#include "cli/target/registry.h"
 #include "core/base/suggest.h"
 
 namespace levada::cli {
@@ -24,27 +26,55 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"validate", "Check manifests", RunValidate},
-    {"plan", "Say what a run would create or change on Kafka", RunPlan},
+    {"plan", "Say what a run, or an apply to a cluster, would change", RunPlan},
     {"run", "Run a pipeline on this machine", RunRun},
+    {"status", "Say how pipelines are, on this machine or a cluster", RunStatus},
+    {"top", "Show what the stages of pipelines do just now", RunTop},
+    {"pause", "Stop a pipeline from taking events in", RunPause},
+    {"resume", "Let it go on", RunResume},
+    {"logs", "Print the logs of a pipeline's workers", RunLogs},
+    {"dlq", "Count, show, send again or delete dead letters", RunDlq},
     {"pipe", "Run one stage from standard input to standard output", RunPipe},
     {"eval", "Evaluate an expression over events", RunEval},
     {"generate", "Make events: simulated card transactions", RunGenerate},
-    {"completion", "Print a completion script for bash or zsh", RunCompletion},
+    {"completion", "Print a completion script for bash, zsh or fish", RunCompletion},
 };
 
+bool TakesPipeline(std::string_view command) {
+  return command == "status" || command == "top" || command == "pause" || command == "resume" ||
+         command == "logs";
+}
+
 void PrintHelp(std::ostream& out) {
-  out << "Levada runs streaming data pipelines on your own Kafka.\n\n"
-         "Usage: levada COMMAND [ARGUMENTS]\n\nCommands:\n";
+  const std::string_view program = IsPlugin() ? "kubectl levada" : "levada";
+  out << "Levada runs streaming data pipelines on your own Kafka.\n\nUsage: " << program
+      << " COMMAND [ARGUMENTS]\n\nCommands:\n";
   for (const Command& command : kCommands) {
     out << "  " << std::left << std::setw(12) << command.name << command.help << '\n';
   }
   out << "  version     Print the version\n\n"
-         "levada COMMAND --help says more. Exit codes: 0 good, 1 failed, 2 wrong use or "
+      << program
+      << " COMMAND --help says more. Exit codes: 0 good, 1 failed, 2 wrong use or "
          "manifest.\n";
 }
 
+// Words that may stand behind `dlq` at place 2, or where a command takes the name of a pipeline.
+void PrintWords(std::span<const std::string_view> typed) {
+  const std::string_view command = typed[0];
+  const bool first = typed.size() < 2 || typed[1] == "2";
+  if (command == "dlq" && first) {
+    std::cout << "list\nshow\nreplay\npurge\n";
+  } else if (command == "completion") {
+    std::cout << "bash\nzsh\nfish\n";
+  } else if (command == "dlq" || (first && TakesPipeline(command))) {
+    for (const RunRecord& run : ListRuns(FolderOfRuns())) std::cout << run.pipeline << '\n';
+  }
+}
+
 int Main(int argc, char** argv) {
-  const std::vector<std::string_view> args(argv + 1, argv + argc);
+  SetPlugin(argv[0]);
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  const std::span<const std::string_view> args(words);
   if (args.empty() || args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
     PrintHelp(args.empty() ? std::cerr : std::cout);
     return args.empty() ? kWrongUse : kOk;
@@ -55,11 +85,15 @@ int Main(int argc, char** argv) {
   }
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) {
-    if (command.name == args[0]) return command.run(std::span(args).subspan(1));
+    if (command.name == args[0]) return command.run(args.subspan(1));
     names.push_back(command.name);
   }
   if (args[0] == "commands") {  // for the completion scripts
-    for (std::string_view name : names) std::cout << name << '\n';
+    if (args.size() == 1) {
+      for (std::string_view name : names) std::cout << name << '\n';
+    } else {
+      PrintWords(args.subspan(1));
+    }
     return kOk;
   }
   std::cerr << "levada: there is no command \"" << args[0] << '"'

@@ -5,6 +5,8 @@ foreach(_service ingest scoring indexing archiving notify)
   list(APPEND _programs levada-${_service})
 endforeach()
 install(TARGETS ${_programs} RUNTIME)
+# kubectl levada …
+install(CODE "file(CREATE_LINK levada \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/bin/kubectl-levada\" SYMBOLIC)")
 if(LEVADA_ARROW_WHEEL)
   set_target_properties(levada-archiving PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/levada")
   install(IMPORTED_RUNTIME_ARTIFACTS Arrow::arrow_shared Parquet::parquet_shared LIBRARY DESTINATION lib/levada)

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <set>
 #include <thread>
@@ -17,9 +18,12 @@
 #include "cli/load.h"
 #include "cli/programs.h"
 #include "cli/run/table.h"
+#include "cli/target/registry.h"
 #include "core/base/address.h"
 #include "core/base/strings.h"
+#include "core/base/time.h"
 #include "core/kafka/topics.h"
+#include "core/pipeline/manifest.h"
 
 namespace levada::cli {
 namespace {
@@ -114,11 +118,41 @@ absl::Status PrepareTopics(const pipeline::Plan& plan, const kafka::ClientConfig
   return kafka::Apply(changes, admin->get());
 }
 
+// For `levada status` and the like. The manifest as it runs, --set applied, goes beside the logs.
+absl::StatusOr<RunRecord> RecordOf(const v1::Pipeline& manifest, const pipeline::Plan& plan,
+                                   const RunOptions& options) {
+  const auto absolute = [](const std::string& folder) {
+    return folder.empty() ? "" : std::filesystem::absolute(folder).lexically_normal().string();
+  };
+  RunRecord record;
+  record.pipeline = plan.pipeline.metadata().name();
+  record.name_space = plan.pipeline.metadata().namespace_();
+  if (record.name_space.empty()) record.name_space = "default";
+  record.started = base::FormatTimestamp(base::NowMicros());
+  record.state_dir = absolute(options.state_dir);
+  record.files_dir = absolute(options.files_dir);
+  record.secrets_dir = absolute(options.secrets_dir);
+  record.brokers = options.brokers;
+  for (const pipeline::PlannedStage& stage : plan.stages) {
+    record.stages.push_back({.name = stage.name, .kind = stage.kind});
+  }
+  std::ofstream out(record.manifest_file());
+  out << pipeline::ToYaml(manifest);
+  out.close();
+  if (!out) return absl::UnavailableError(base::StrCat("cannot write ", record.manifest_file()));
+  return record;
+}
+
 class Runner {
  public:
-  Runner(const Flags& flags, pipeline::Plan plan) : flags_(flags), plan_(std::move(plan)) {}
+  Runner(const Flags& flags, pipeline::Plan plan, RunRecord record)
+      : flags_(flags),
+        plan_(std::move(plan)),
+        record_(std::move(record)),
+        registration_(FolderOfRuns()) {}
 
   int Run() {
+    Register();
     for (const pipeline::PlannedStage& stage : plan_.stages) {
       stages_.push_back(std::make_unique<RunningStage>(stage, flags_.options));
       if (absl::Status status = stages_.back()->Start(); !status.ok()) {
@@ -128,6 +162,7 @@ class Runner {
     absl::Status status;
     while (status.ok() && interrupts == 0) {
       status = TickAll();
+      if (Restarted()) Register();
       Show(false);
       SleepUnlessInterrupted(seconds(1));
     }
@@ -142,6 +177,25 @@ class Runner {
   }
 
  private:
+  // A run that others do not find runs all the same.
+  void Register() {
+    const absl::Status put = registration_.Put(record_);
+    if (put.ok() || !std::exchange(registered_, false)) return;
+    std::cerr << "levada status will not find this run: " << put.message() << '\n';
+  }
+
+  bool Restarted() {
+    bool changed = false;
+    for (size_t i = 0; i < stages_.size(); ++i) {
+      RunRecord::Stage& known = record_.stages[i];
+      changed = changed || known.restarts != stages_[i]->restarts() ||
+                known.last_end != stages_[i]->last_end();
+      known.restarts = stages_[i]->restarts();
+      known.last_end = stages_[i]->last_end();
+    }
+    return changed;
+  }
+
   absl::Status TickAll() {
     for (auto& stage : stages_) {
       if (absl::Status status = stage->Tick(); !status.ok()) return status;
@@ -174,7 +228,7 @@ class Runner {
   // Lag that is asked twice: a worker measures it every half second.
   bool CaughtUp(const std::vector<size_t>& level) {
     for (size_t i : level) {
-      if (stages_[i]->plan().input.empty()) continue;
+      if (stages_[i]->plan().input.empty() || stages_[i]->paused()) continue;
       if (!stages_[i]->answers() || stages_[i]->Total().lag() != 0) {
         caught_up_at_ = {};
         return false;
@@ -212,6 +266,9 @@ class Runner {
 
   const Flags& flags_;
   const pipeline::Plan plan_;
+  RunRecord record_;
+  Registration registration_;
+  bool registered_ = true;
   Stages stages_;
   Rates rates_;
   int shown_ = 0;
@@ -302,7 +359,9 @@ int RunRun(std::span<const std::string_view> args) {
   if (absl::Status status = PrepareTopics(plan, *config); !status.ok()) {
     return Fail(base::View(status.message()));
   }
-  return Runner(flags, std::move(plan)).Run();
+  auto record = RecordOf(*pipeline, plan, options);
+  if (!record.ok()) return Fail(base::View(record.status().message()));
+  return Runner(flags, std::move(plan), *std::move(record)).Run();
 }
 
 }  // namespace levada::cli

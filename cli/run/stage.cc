@@ -65,6 +65,7 @@ absl::Status RunningStage::Spawn() {
   std::filesystem::remove(port_file_, ignored);
   client_.reset();
   answers_ = false;
+  new_ = true;
   latest_.Clear();
   started_ = Clock::now();
   // The same over restarts, so that a stage gets its partitions back without waiting for the group
@@ -135,7 +136,15 @@ void RunningStage::AskStatus() {
   }
   const auto status = client_->Get();
   answers_ = status.has_value();
-  if (status) latest_ = *status;
+  if (!status) return;
+  latest_ = *status;
+  if (std::exchange(new_, false) && paused_) {
+    client_->SetPaused(true);
+  } else if (latest_.state() == v1::StageStatus::PAUSED) {
+    paused_ = true;
+  } else if (latest_.state() == v1::StageStatus::RUNNING) {
+    paused_ = false;
+  }
 }
 
 void RunningStage::Drain() {

@@ -45,6 +45,7 @@ class RunningStage {
   v1::StageStatus Total() const;
   bool answers() const { return answers_; }
   bool running() const { return process_.running(); }
+  bool paused() const { return paused_; }
   // It was told to end, and did.
   bool drained() const { return draining_ && !process_.running(); }
   int restarts() const { return restarts_; }
@@ -73,6 +74,8 @@ class RunningStage {
   v1::StageStatus latest_;   // of the process that runs
   v1::StageStatus earlier_;  // summed up, of those before it
   bool answers_ = false;
+  bool new_ = true;      // the process has not answered yet
+  bool paused_ = false;  // asked to be, by `levada pause`: so is the process that comes after it
   bool draining_ = false;
   int restarts_ = 0;
   std::string last_end_;

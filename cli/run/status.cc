@@ -21,6 +21,14 @@ class StatusClientImpl : public StatusClient {
     return status;
   }
 
+  bool SetPaused(bool paused) override {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(2));
+    v1::StageStatus status;
+    return paused ? stub_->Pause(&context, v1::PauseRequest(), &status).ok()
+                  : stub_->Resume(&context, v1::ResumeRequest(), &status).ok();
+  }
+
  private:
   std::unique_ptr<v1::Control::Stub> stub_;
 };

@@ -8,7 +8,7 @@
 
 namespace levada::cli {
 
-// Asks one worker how it is. Threads: one.
+// Asks one worker how it is, and tells it to pause. Threads: one.
 class StatusClient {
  public:
   // `address`: host:port of the worker's control service.
@@ -16,6 +16,8 @@ class StatusClient {
   virtual ~StatusClient() = default;
   // Nothing, if it does not answer within 300 ms.
   virtual std::optional<v1::StageStatus> Get() = 0;
+  // False, if it does not answer within 2 s.
+  virtual bool SetPaused(bool paused) = 0;
 };
 
 }  // namespace levada::cli

@@ -182,6 +182,34 @@ class AdminImpl : public Admin {
     return status;
   }
 
+  absl::Status DeleteRecords(const std::string& topic,
+                             const std::map<int32_t, int64_t>& before) override {
+    Handle<rd_kafka_topic_partition_list_t> list(
+        rd_kafka_topic_partition_list_new(static_cast<int>(before.size())),
+        rd_kafka_topic_partition_list_destroy);
+    for (const auto& [partition, offset] : before) {
+      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = offset;
+    }
+    rd_kafka_DeleteRecords_t* request = rd_kafka_DeleteRecords_new(list.get());
+    absl::Status status = Ask(
+        RD_KAFKA_ADMIN_OP_DELETERECORDS,
+        [&](rd_kafka_AdminOptions_t* options) {
+          rd_kafka_DeleteRecords(client_, &request, 1, options, queue_);
+        },
+        [&](rd_kafka_event_t* event) {
+          const rd_kafka_topic_partition_list_t* results =
+              rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
+          for (int i = 0; i < results->cnt; ++i) {
+            if (results->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+            return ToStatus(results->elems[i].err, base::StrCat("deleting records of ", topic, "[",
+                                                                results->elems[i].partition, "]"));
+          }
+          return absl::OkStatus();
+        });
+    rd_kafka_DeleteRecords_destroy(request);
+    return status;
+  }
+
   absl::StatusOr<std::vector<Watermarks>> QueryWatermarks(const std::string& topic) override {
     absl::StatusOr<int> partitions = Partitions(topic);
     if (!partitions.ok()) return partitions.status();

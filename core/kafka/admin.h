@@ -56,6 +56,9 @@ class Admin {
                                  const std::map<std::string, std::string>& config,
                                  const std::vector<std::string>& resets = {}) = 0;
   virtual absl::Status Delete(const std::vector<std::string>& topics) = 0;
+  // Deletes the records of each partition that stand before the offset.
+  virtual absl::Status DeleteRecords(const std::string& topic,
+                                     const std::map<int32_t, int64_t>& before) = 0;
   virtual absl::StatusOr<std::vector<Watermarks>> QueryWatermarks(const std::string& topic) = 0;
   // Committed offsets of a group on a topic, a partition an entry, -1 where there is none.
   virtual absl::StatusOr<std::vector<int64_t>> Committed(const std::string& group,

@@ -68,14 +68,53 @@ Record ToRecord(const rd_kafka_message_t& message) {
   record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
   record.offset = message.offset;
   record.partition = message.partition;
+  record.native = &message;
   return record;
 }
 
+// The end of a partition that a reader of committed data comes to stands before the transactions
+// that are open; this is the one behind them, as it was at the first of those ends.
+class OpenEnd {
+ public:
+  // At an end: whether it is the one behind all.
+  bool ReachedAt(rd_kafka_t* client, const rd_kafka_message_t& end) {
+    if (wanted_ < 0) {
+      int64_t low = 0;
+      int64_t high = 0;
+      rd_kafka_get_watermark_offsets(client, rd_kafka_topic_name(end.rkt), end.partition, &low,
+                                     &high);
+      wanted_ = std::max(high, end.offset);
+      since_ = Clock::now();
+    }
+    return end.offset >= wanted_;
+  }
+  // Longer than any broker lets a worker's transaction be.
+  bool Hangs() const { return wanted_ >= 0 && Clock::now() - since_ > kOpenFor; }
+
+ private:
+  static constexpr std::chrono::seconds kOpenFor{90};
+  int64_t wanted_ = -1;
+  Clock::time_point since_;
+};
+
 }  // namespace
+
+void ReadSnapshotHeaders(const Record& record, std::vector<Header>* headers) {
+  const auto* message = static_cast<const rd_kafka_message_t*>(record.native);
+  rd_kafka_headers_t* list = nullptr;
+  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  for (size_t i = 0;
+       rd_kafka_header_get_all(list, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    headers->push_back({name, {static_cast<const char*>(value), value != nullptr ? size : 0}});
+  }
+}
 
 absl::Status ReadSnapshot(const ClientConfig& config, const std::string& topic,
                           std::chrono::milliseconds timeout,
-                          const std::function<void(const Record&)>& visit) {
+                          const std::function<void(const Record&)>& visit, SnapshotEnd end) {
   const auto deadline = Clock::now() + timeout;
   absl::StatusOr<Client> client = Open(config);
   if (!client.ok()) return client.status();
@@ -93,14 +132,21 @@ absl::Status ReadSnapshot(const ClientConfig& config, const std::string& topic,
         RD_KAFKA_OFFSET_BEGINNING;
     const auto error = rd_kafka_assign(client->get(), list.get());
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "assigning a partition");
+    OpenEnd open;
     for (;;) {
       if (left_ms() == 0) {
         return absl::UnavailableError(base::StrCat("reading ", topic, " took too long"));
       }
+      if (open.Hangs()) {
+        return absl::UnavailableError(base::StrCat("a transaction on ", topic, "[", partition,
+                                                   "] stays open: what lies behind it cannot "
+                                                   "be read"));
+      }
       const Message message(rd_kafka_consumer_poll(client->get(), std::min(left_ms(), 100)));
       if (message == nullptr) continue;
-      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) break;
-      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (end == SnapshotEnd::kCommitted || open.ReachedAt(client->get(), *message)) break;
+      } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         visit(ToRecord(*message));
       } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT &&
                  message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {

@@ -15,4 +15,8 @@ inline constexpr std::string_view kTimestampHeader = "levada-timestamp";  // of 
 // Only where the original was too large for a dead letter and was cut: its full size in bytes.
 inline constexpr std::string_view kTruncatedHeader = "levada-truncated-from";
 
+// On records of the dead-letter topic that are no dead letters, but say which of the same partition
+// `levada dlq replay` has sent again: their offsets, "17-45,47" (cli/dlq/letters.h).
+inline constexpr std::string_view kReplayedHeader = "levada-replayed";
+
 }  // namespace levada

@@ -20,6 +20,11 @@ class StopOnDrain {
       : thread_([this, &control, &source] {
           while (!done_) {
             control.Beat();
+            if (control.paused() && control.state() == State::kRunning) {
+              control.Set(State::kPaused);
+            } else if (!control.paused() && control.state() == State::kPaused) {
+              control.Set(State::kRunning);
+            }
             if (control.draining()) {
               control.Set(State::kDraining);
               source.Stop();

@@ -336,6 +336,21 @@ absl::Status Client::Watch(const Resource& resource, const WatchOptions& options
   return outcome;
 }
 
+absl::Status Client::Lines(const std::string& path, const std::string& what,
+                           std::chrono::milliseconds idle,
+                           const std::function<bool(std::string_view line)>& each,
+                           std::stop_token stop) {
+  const Call call{"get", {}, "GET", path, what, "", kJson, "*/*"};
+  WaitForTurn(call);
+  const Clock::Time start = options_.clock->Now();
+  const auto response =
+      transport_->Stream(RequestOf(call, options_.timeout), idle, each, std::move(stop));
+  options_.probe->Request(call.verb, call.resource, response.ok() ? response->status : 0,
+                          options_.clock->Now() - start);
+  if (!response.ok()) return Annotated(response.status(), what);
+  return response->status == 200 ? absl::OkStatus() : ErrorOf(*response, what);
+}
+
 absl::StatusOr<bool> Client::Serves(const Resource& resource) {
   const auto list =
       GetPath(base::StrCat(resource.group.empty() ? "/api/" : "/apis/", resource.ApiVersion()));

@@ -131,6 +131,11 @@ class Client {
   absl::StatusOr<std::string> ServerVersion();
   // Any other path: GET, as JSON.
   absl::StatusOr<Json> GetPath(const std::string& path);
+  // A text that is added to, a pod's log: its lines until it ends or `each` returns false (OK),
+  // nothing comes for `idle` (kDeadlineExceeded) or `stop` is requested (kCancelled).
+  absl::Status Lines(const std::string& path, const std::string& what,
+                     std::chrono::milliseconds idle,
+                     const std::function<bool(std::string_view line)>& each, std::stop_token stop);
 
   const Options& options() const { return options_; }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
@@ -15,7 +16,8 @@ from lib import kafka as topics
 from lib.servers import free_ports
 from lib.wait import eventually
 
-COMMANDS = ["validate", "plan", "run", "pipe", "eval", "generate", "completion"]
+COMMANDS = ["validate", "plan", "run", "status", "top", "pause", "resume", "logs", "dlq", "pipe", "eval", "generate",
+            "completion"]
 SERVICES = ["ingest", "scoring", "indexing", "archiving", "notify"]
 
 SMALL = """
@@ -103,6 +105,8 @@ class TestCompletion:
         assert self.complete(levada, build_dir, "levada", "va") == {"validate"}
         assert self.complete(levada, build_dir, "levada", "run", "--j") == {"--json"}
         assert self.complete(levada, build_dir, "levada", "run", "READ") == {"README.md"}
+        assert self.complete(levada, build_dir, "levada", "dlq", "re") == {"replay"}
+        assert self.complete(levada, build_dir, "levada", "dlq", "replay", "--dry") == {"--dry-run"}
 
     @pytest.mark.parametrize("shell", ["bash", "zsh"])
     def test_the_shell_takes_the_script(self, levada, shell):
@@ -115,8 +119,14 @@ class TestCompletion:
                                "zsh", script], capture_output=True, text=True, timeout=30)
         assert "_levada" in done.stdout and not done.stderr, done.stderr
 
+    def test_fish(self, levada):
+        """No fish is here to try it: each command that it calls is, and its blocks are closed."""
+        script = levada("completion", "fish").stdout
+        opened = len(re.findall(r"^\s*(?:function|if) ", script, re.M))
+        assert "complete -c levada" in script and len(re.findall(r"^\s*end$", script, re.M)) == opened
+
     def test_other_shells(self, levada):
-        assert levada("completion", "fish").returncode == 2
+        assert levada("completion", "csh").returncode == 2
 
 
 class TestValidate:
@@ -310,6 +320,11 @@ class Runner:
             return bool(lines) and lines[-1].endswith("\n") and all(
                 stage["state"] == "running" for stage in json.loads(lines[-1])["stages"])
         eventually(running, "it runs")
+
+    def state(self) -> str:
+        """Of its only stage, as it says itself."""
+        lines = self._out.read_text().splitlines(keepends=True)
+        return json.loads(lines[-1])["stages"][0]["state"] if lines and lines[-1].endswith("\n") else ""
 
     def errors(self) -> str:
         return self._err.read_text()
