@@ -32,6 +32,7 @@ struct PipelineInKafka {
   kube::Json rows = kube::Json::array();  // status.topics
   kube::Condition ready{.status = "Unknown", .reason = "Pending", .message = "Kafka is asked"};
   std::map<std::string, StageLoad> stages;  // those that are known
+  bool ask_again = false;  // how Kafka is reached could not be read now, and nobody will call back
 };
 
 class KafkaState {

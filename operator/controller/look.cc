@@ -22,6 +22,8 @@ constexpr std::string_view kFinalizer = "levada.dev/topics";
 constexpr std::chrono::seconds kDeleteWithin{60};
 // Until the copy of the cluster has caught up.
 constexpr std::chrono::milliseconds kSoon{50};
+// After a Secret could not be read.
+constexpr std::chrono::seconds kAskAgain{10};
 
 bool DeletesTopics(const Checked& checked) {
   return checked.valid &&
@@ -164,6 +166,7 @@ Seen Look::Keep(const Json& pipeline) {
       return seen;
     }
     seen.status.Update(written);
+    if (kafka.ask_again) seen.again = kAskAgain;
   } else {
     facts.topics_ready = {.status = "Unknown",
                           .reason = "Invalid",

@@ -73,7 +73,7 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
   PipelineInKafka Want(const Wanted& wanted) override {
-    std::string problem;
+    absl::Status problem;
     Cluster* cluster = Track(wanted, false, &problem);
     const std::lock_guard lock(registry_.mutex);
     if (cluster == nullptr) return Unreachable(wanted.pipeline, problem);
@@ -91,9 +91,9 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
   std::optional<absl::Status> Delete(const Wanted& wanted) override {
-    std::string problem;
+    absl::Status problem;
     Cluster* cluster = Track(wanted, true, &problem);
-    if (cluster == nullptr) return absl::UnavailableError(problem);
+    if (cluster == nullptr) return absl::UnavailableError(problem.message());
     std::optional<absl::Status> deleted;
     {
       const std::lock_guard lock(registry_.mutex);
@@ -107,11 +107,15 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
  private:
-  static PipelineInKafka Unreachable(const Json& pipeline, const std::string& problem) {
+  static PipelineInKafka Unreachable(const Json& pipeline, const absl::Status& problem) {
     PipelineInKafka known;
     const Json* rows = kube::Find(pipeline, {"status", "topics"});
     if (rows != nullptr) known.rows = *rows;
-    known.ready = {.status = "False", .reason = "ConnectionInvalid", .message = problem};
+    known.ready = {.status = "False",
+                   .reason = "ConnectionInvalid",
+                   .message = std::string(problem.message())};
+    // Of a Secret that comes, or gets the key that it lacks, the controller hears.
+    known.ask_again = !absl::IsNotFound(problem) && !absl::IsInvalidArgument(problem);
     return known;
   }
 
@@ -134,16 +138,16 @@ class KafkaStateImpl : public controller::KafkaState {
   }
 
   // Brings what is known of the pipeline's wishes up to date; the cluster that it is on.
-  Cluster* Track(const Wanted& wanted, bool deleting, std::string* problem) {
+  Cluster* Track(const Wanted& wanted, bool deleting, absl::Status* problem) {
     const auto config = ConfigOf(wanted);
     if (!config.ok()) {
-      *problem = std::string(config.status().message());
+      *problem = config.status();
       return nullptr;
     }
     const std::lock_guard clusters_lock(clusters_mutex_);
     Cluster* cluster = ClusterOf(*config);
     if (cluster == nullptr) {
-      *problem = "the operator is stopping";
+      *problem = absl::CancelledError("the operator is stopping");
       return nullptr;
     }
     std::set<std::string> managed = ManagedIn(wanted.pipeline);

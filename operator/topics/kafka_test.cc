@@ -75,6 +75,9 @@ class KafkaTest : public testing::Test {
     kafka_ = MakeKafkaState({.config =
                                  [this](const Json& pipeline, const pipeline::Plan&) {
                                    ++configs_;
+                                   if (!config_error_.ok()) {
+                                     return absl::StatusOr<kafka::ClientConfig>(config_error_);
+                                   }
                                    return absl::StatusOr<kafka::ClientConfig>(
                                        {.brokers = kube::AnnotationOf(pipeline, "brokers"),
                                         .properties = {{"client.id", secret_}}});
@@ -146,6 +149,7 @@ class KafkaTest : public testing::Test {
   std::set<std::string> names_;
   std::unique_ptr<controller::KafkaState> kafka_;
   std::unique_ptr<kafka::Admin> admin_;
+  absl::Status config_error_;
   std::string secret_ = "first";  // what the connection is read from
   std::atomic<int> changes_{0};
   std::atomic<int> configs_{0};
@@ -293,6 +297,18 @@ TEST_F(KafkaTest, HowKafkaIsReachedIsAskedAgainWhenItsSecretChanges) {
   secret_ = "second";
   ASSERT_TRUE(BecomesReady(shop));
   EXPECT_EQ(configs_, 2);
+}
+
+TEST_F(KafkaTest, ASecretThatCannotBeReadNowIsAskedForAgain) {
+  Applied shop = Make("shop", "orders");
+  config_error_ = absl::NotFoundError("Secret login is not there");
+  EXPECT_EQ(Want(shop).ready.reason, "ConnectionInvalid");
+  EXPECT_FALSE(Want(shop).ask_again) << "when it comes, that is told";
+  config_error_ = absl::UnavailableError("the API server does not answer");
+  EXPECT_TRUE(Want(shop).ask_again);
+  config_error_ = absl::OkStatus();
+  EXPECT_FALSE(Want(shop).ask_again);
+  EXPECT_TRUE(BecomesReady(shop));
 }
 
 TEST_F(KafkaTest, AClusterThatNoPipelineIsOnEnds) {
