@@ -35,7 +35,8 @@ def manifest(i: int, amount: int = 100) -> dict:
         "apiVersion": "levada.dev/v1alpha1", "kind": "Pipeline",
         "metadata": {"name": name, "namespace": f"bench-{i % NAMESPACES}"},
         "spec": {
-            "connections": {"search": {"opensearch": {"url": "http://search.example.com:9200"}}},
+            "connections": {"search": {"opensearch": {"url": "http://search.example.com:9200"}},
+                            "desk": {"webhook": {"url": "http://desk.example.com/"}}},
             "topics": [{"name": events}, {"name": f"{name}.large"}],
             "stages": [
                 {"name": "gateway", "ingest": {"http": {"path": "/events"}, "to": events}},
@@ -43,7 +44,7 @@ def manifest(i: int, amount: int = 100) -> dict:
                                                "to": f"{name}.large"}},
                 {"name": "search", "indexing": {"from": f"{name}.large", "via": "search", "index": name}},
                 {"name": "files", "archiving": {"from": f"{name}.large", "parquet": {"folder": "large"}}},
-                {"name": "calls", "notify": {"from": f"{name}.large", "webhook": {"url": "http://desk.example.com/"}}},
+                {"name": "calls", "notify": {"from": f"{name}.large", "webhook": {"via": "desk", "subject": "Large"}}},
             ],
         },
     }
@@ -107,6 +108,11 @@ def wait_for(what: str, holds, seconds: float = 3600) -> float:
     return time.monotonic() - began
 
 
+def runs(operator: Operator) -> bool:
+    assert operator.process.poll() is None, operator.log()[-2000:]
+    return True
+
+
 def requests_of(operator: Operator) -> str:
     return ", ".join(f"{verb} {operator.requests_made(verb):.0f}" for verb in (*WRITES, "get", "list", "watch"))
 
@@ -120,9 +126,9 @@ def at_rest(operator: Operator) -> bool:
 
 def converge(operator: Operator, follower: Follower, api: Api) -> None:
     began = time.monotonic()
-    wait_for("all applied", lambda: len(follower.applied) == PIPELINES)
+    wait_for("all applied", lambda: runs(operator) and len(follower.applied) == PIPELINES)
     applied = time.monotonic() - began
-    wait_for("all settled", lambda: len(follower.settled) == PIPELINES)
+    wait_for("all settled", lambda: runs(operator) and len(follower.settled) == PIPELINES)
     took = time.monotonic() - began
     objects = sum(len(api.list(kind, labels="app.kubernetes.io/managed-by=levada")) for kind in MADE)
     print(f"from nothing: all applied after {applied:.0f} s, with all topics after {took:.0f} s; {objects} objects, "

@@ -67,7 +67,7 @@ struct Cluster::Followed {
     informer->AddHandler({.on_change = [this](const Json* before, const Json* after) {
       const Json& object = after != nullptr ? *after : *before;
       const std::string name = kube::LabelOf(object, render::kPipelineLabel);
-      if (!name.empty()) on_change({kube::NamespaceOf(object), name});
+      if (!name.empty()) on_owned({kube::NamespaceOf(object), name});
     }});
     return informer;
   }
@@ -80,6 +80,7 @@ struct Cluster::Followed {
   kube::Client& client;
   const Options options;
   OnChange on_change;
+  OnChange on_owned;
   std::unique_ptr<kube::Informer> pipelines;
   std::unique_ptr<kube::Informer> secrets;
   std::unique_ptr<kube::Informer> config_maps;
@@ -105,9 +106,10 @@ Cluster::Cluster(kube::Client& client, Options options)
 
 Cluster::~Cluster() { Stop(); }
 
-void Cluster::Start(OnChange on_change) {
+void Cluster::Start(OnChange on_change, OnChange on_owned) {
   Followed& at = *followed_;
   at.on_change = std::move(on_change);
+  at.on_owned = std::move(on_owned);
   at.pipelines->AddHandler({.on_change = [&at](const Json* before, const Json* after) {
     at.on_change(kube::KeyOf(after != nullptr ? *after : *before));
   }});

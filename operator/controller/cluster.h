@@ -15,7 +15,7 @@
 // The operator's copy of what it works on: the pipelines, and the objects that it made for them.
 //
 //   Cluster cluster(client, {.label_selector = "app.kubernetes.io/managed-by=levada"});
-//   cluster.Start([&](const kube::ObjectKey& pipeline) { queue.Add(pipeline.ToText()); });
+//   cluster.Start(add, add_soon);
 //   if (!cluster.WaitForSync(30s)) ...
 //   std::optional<kube::Json> pipeline = cluster.Pipeline(key);
 //   for (const Owned& object : cluster.OwnedBy(*pipeline)) ...
@@ -46,7 +46,8 @@ class Cluster {
   Cluster(kube::Client& client, Options options);
   ~Cluster();
 
-  void Start(OnChange on_change);
+  // `on_owned` is told of objects that the operator made: mostly of its own writes.
+  void Start(OnChange on_change, OnChange on_owned);
   void Stop();
   bool WaitForSync(std::chrono::milliseconds limit) const;
   absl::Status Health() const;  // why the server cannot be followed; OK if it can

@@ -15,6 +15,9 @@ namespace {
 using kube::ObjectKey;
 
 constexpr std::chrono::seconds kStopWithin{20};
+// A look writes twenty objects at once, and Kubernetes' controllers change one several times: time
+// for all of it to come in.
+constexpr std::chrono::milliseconds kEcho{100};
 constexpr std::chrono::seconds kDiscoverAgain{10};  // after a failure
 constexpr std::array<std::string_view, 6> kPhases = {"Pending", "Running", "Degraded",
                                                      "Paused",  "Invalid", "Terminating"};
@@ -57,7 +60,7 @@ struct PipelineController::Running {
   void Start() {
     const auto add = [this](const ObjectKey& pipeline) { Add(pipeline); };
     kafka.Start(add);
-    cluster.Start(add);
+    cluster.Start(add, [this](const ObjectKey& pipeline) { Add(pipeline, kEcho); });
     pods.AddHandler({.on_change = [this](const kube::Json* before, const kube::Json* after) {
       workers.Follow(before, after);
     }});
@@ -105,14 +108,14 @@ struct PipelineController::Running {
   }
 
   // One that this process has not looked at yet gives way: there is most to do for it.
-  void Add(const ObjectKey& pipeline) {
+  void Add(const ObjectKey& pipeline, std::chrono::milliseconds delay = {}) {
     bool known = false;
     {
       const std::lock_guard lock(mutex);
       known = phases.contains(pipeline);
     }
-    using Urgency = kube::WorkQueue::Urgency;
-    queue.Add(pipeline.ToText(), known ? Urgency::kNormal : Urgency::kLow);
+    if (known) return queue.AddAfter(pipeline.ToText(), delay);
+    queue.Add(pipeline.ToText(), kube::WorkQueue::Urgency::kLow);
   }
 
   void Work() {
