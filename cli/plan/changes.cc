@@ -56,7 +56,7 @@ class Planner {
     if (!checked.valid) return absl::InvalidArgumentError(checked.problems);
     PlanTopics(cluster_, settings_, *after, checked.plan, options_, &changes_);
     if (absl::Status looked = LookAtObjects(*after, key); !looked.ok()) return looked;
-    Compare(*after, checked.plan, installation->known);
+    Compare(live.ok() ? &*live : nullptr, *after, checked.plan, installation->known);
     return std::move(changes_);
   }
 
@@ -148,8 +148,21 @@ class Planner {
         (*annotations)[std::string(render::kInputsHash)];
   }
 
-  void Compare(const Json& pipeline, const pipeline::Plan& plan, bool settings_known) {
+  // The pods that the manifest which is there now asks for. What it names and the new one does not
+  // cannot be seen by comparing with what runs.
+  void RenderBefore(const Json& live, const render::Facts& facts) {
+    const controller::Checked checked = controller::Check(live, settings_);
+    if (!checked.valid) return;
+    for (const Json& object : render::Render(checked.plan, live, settings_, facts)) {
+      if (kube::TextAt(object, {"kind"}) != kube::kDeployments.kind) continue;
+      before_[kube::LabelOf(object, render::kStageLabel)] = object["spec"]["template"];
+    }
+  }
+
+  void Compare(const Json* live, const Json& pipeline, const pipeline::Plan& plan,
+               bool settings_known) {
     const render::Facts facts = FactsOf(pipeline, plan);
+    if (live != nullptr) RenderBefore(*live, facts);
     std::vector<Json> wanted = render::Render(plan, pipeline, settings_, facts);
     KeepUnknown(plan, settings_known, &wanted);
     std::erase_if(wanted, [&](const Json& object) {
@@ -229,10 +242,26 @@ class Planner {
     changes_.stages.push_back(std::move(change));
   }
 
-  static void CompareWorkers(const Json& live, const Json& wanted, StageChange* change) {
+  // What goes from the pods.
+  std::vector<std::string> TakenOut(const std::string& stage, const Json& after) const {
+    std::vector<std::string> lines;
+    const auto before = before_.find(stage);
+    if (before == before_.end()) return lines;
+    constexpr std::string_view kAdded = ": added";
+    for (const std::string& line : kube::Differences(after, before->second, kShownDifferences)) {
+      if (!line.ends_with(kAdded)) continue;
+      lines.push_back(line.substr(0, line.size() - kAdded.size()));
+    }
+    return lines;
+  }
+
+  void CompareWorkers(const Json& live, const Json& wanted, StageChange* change) const {
     const Json* before = kube::Find(live, {"spec", "template"});
     const Json* after = kube::Find(wanted, {"spec", "template"});
-    change->rolls = before != nullptr && after != nullptr && kube::WouldChange(*before, *after);
+    const std::vector<std::string> taken_out =
+        after == nullptr ? std::vector<std::string>() : TakenOut(change->name, *after);
+    change->rolls = before != nullptr && after != nullptr &&
+                    (kube::WouldChange(*before, *after) || !taken_out.empty());
     const auto annotation = [](const Json& pods, std::string_view name) {
       return kube::AnnotationOf(pods, name);
     };
@@ -254,6 +283,13 @@ class Planner {
         const bool slice = line.find("-> ") != std::string::npos &&
                            line.find(annotation(*after, render::kSliceHash)) != std::string::npos;
         if (!told && !slice) change->reasons.push_back("pods: " + line);
+      }
+      for (const std::string& line : taken_out) {
+        if (std::none_of(std::begin(reasons), std::end(reasons), [&](const auto& reason) {
+              return line.find(reason.first) != std::string::npos;
+            })) {
+          change->reasons.push_back(base::StrCat("pods: ", line, " is taken out"));
+        }
       }
     }
     const int64_t from = kube::IntAt(live, {"spec", "replicas"});
@@ -305,6 +341,7 @@ class Planner {
   std::vector<Owned> owned_;
   std::map<std::string, Json> deployments_;  // by stage, as they are
   std::map<std::string, Json> written_;      // by stage, those that change
+  std::map<std::string, Json> before_;       // by stage, pods of the manifest that is there now
 };
 
 }  // namespace

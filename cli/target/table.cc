@@ -50,8 +50,9 @@ std::string Table::Render(int width) const {
       text +=
           columns_[i].align == Align::kRight ? base::StrCat(room, cell) : base::StrCat(cell, room);
     }
+    text = Clip(text, width);
     while (text.ends_with(' ')) text.pop_back();
-    return Clip(text, width) + "\n";
+    return text + "\n";
   };
   std::string text = line([&](size_t i) { return columns_[i].title; });
   for (const std::vector<std::string>& row : rows_) {
