@@ -20,6 +20,16 @@ using Handle = std::unique_ptr<T, void (*)(T*)>;
 using List = Handle<rd_kafka_topic_partition_list_t>;
 using Event = Handle<rd_kafka_event_t>;
 
+// Never joined. Without a name librdkafka 2.0 ends the process when leaders change.
+constexpr char kNoGroup[] = "levada-operator";
+
+// A topic that was made just now, or whose leader moves: the next reading finds it.
+bool IsSettling(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+         error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 List NewList(int size) {
   return List(rd_kafka_topic_partition_list_new(size), rd_kafka_topic_partition_list_destroy);
 }
@@ -31,13 +41,14 @@ class GroupsImpl : public Groups {
 
   ~GroupsImpl() override {
     if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
-    if (client_ != nullptr) rd_kafka_destroy(client_);
+    // It has nothing to leave, so nobody need be waited for.
+    if (client_ != nullptr) rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
   }
 
-  // A consumer that is in no group: its isolation level makes the ends those of committed data.
+  // A consumer that joins no group: its isolation level makes the ends those of committed data.
   absl::Status Open() {
     absl::StatusOr<rd_kafka_conf_t*> conf =
-        MakeConf(config_, {{"isolation.level", "read_committed"}});
+        MakeConf(config_, {{"isolation.level", "read_committed"}, {"group.id", kNoGroup}});
     if (!conf.ok()) return conf.status();
     char reason[512];
     client_ = rd_kafka_new(RD_KAFKA_CONSUMER, *conf, reason, sizeof reason);
@@ -84,6 +95,7 @@ class GroupsImpl : public Groups {
       if (list->cnt == 0) return ends;
       const rd_kafka_resp_err_t error =
           rd_kafka_offsets_for_times(client_, list.get(), timeout_ms_);
+      if (IsSettling(error)) return std::map<std::string, std::vector<PartitionEnds>>();
       if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading the ends of topics");
       std::set<std::string> failed;
       for (int i = 0; i < list->cnt; ++i) {
