@@ -60,6 +60,12 @@ class Follower(threading.Thread):
         self.settled: set[str] = set()
 
     def run(self) -> None:
+        try:
+            self._follow()
+        except OSError:
+            pass  # the server is stopped at the end
+
+    def _follow(self) -> None:
         version = ""
         while True:
             if not version:
