@@ -114,7 +114,19 @@ int64_t LagOf(const StageLoad& load) {
   return lag;
 }
 
-StageFacts FactsOf(const pipeline::PlannedStage& stage, const PipelineInKafka& kafka) {
+// What this process does not know yet of a stage stays as the status has it.
+void TakeOver(const Json& pipeline, StageFacts* facts) {
+  const Json* rows = kube::Find(pipeline, {"status", "stages"});
+  if (rows == nullptr || !rows->is_array()) return;
+  for (const Json& row : *rows) {
+    if (kube::TextAt(row, {"name"}) != facts->name) continue;
+    if (facts->lag < 0) facts->lag = row.value("lag", int64_t{-1});
+    if (facts->events_per_second < 0) facts->events_per_second = row.value("eventsPerSecond", -1.0);
+  }
+}
+
+StageFacts FactsOf(const Json& pipeline, const pipeline::PlannedStage& stage,
+                   const PipelineInKafka& kafka) {
   StageFacts facts;
   facts.name = stage.name;
   facts.kind = stage.kind;
@@ -123,6 +135,7 @@ StageFacts FactsOf(const pipeline::PlannedStage& stage, const PipelineInKafka& k
     facts.lag = LagOf(load->second);
     facts.events_per_second = load->second.events_per_second;
   }
+  if (kafka.ready.status == "True") TakeOver(pipeline, &facts);
   return facts;
 }
 
@@ -197,7 +210,7 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     deployments[stage] = std::move(deployment);
   }
   for (const pipeline::PlannedStage& stage : checked.plan.stages) {
-    StageFacts stage_facts = FactsOf(stage, kafka);
+    StageFacts stage_facts = FactsOf(pipeline, stage, kafka);
     stage_facts.reported = world_.workers.Of(key, stage.name);
     if (const auto live = deployments.find(stage.name); live != deployments.end()) {
       stage_facts.deployment = live->second;

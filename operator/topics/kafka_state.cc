@@ -36,6 +36,22 @@ std::string FingerprintOf(const Json& pipeline, const std::set<std::string>& man
   return text;
 }
 
+// What the status says already, until Kafka has answered this process.
+PipelineInKafka KnownBefore(const Json& pipeline) {
+  PipelineInKafka known;
+  if (const Json* rows = kube::Find(pipeline, {"status", "topics"})) known.rows = *rows;
+  const Json* conditions = kube::Find(pipeline, {"status", "conditions"});
+  const Json* ready =
+      conditions == nullptr ? nullptr : kube::FindCondition(*conditions, "TopicsReady");
+  if (ready != nullptr &&
+      kube::IntAt(*ready, {"observedGeneration"}) == kube::GenerationOf(pipeline)) {
+    known.ready.status = kube::TextAt(*ready, {"status"});
+    known.ready.reason = kube::TextAt(*ready, {"reason"});
+    known.ready.message = kube::TextAt(*ready, {"message"});
+  }
+  return known;
+}
+
 std::shared_ptr<const pipeline::Plan> WithoutSlices(const pipeline::Plan& plan) {
   auto copy = std::make_shared<pipeline::Plan>(plan);
   for (pipeline::PlannedStage& stage : copy->stages) {
@@ -160,10 +176,7 @@ class KafkaStateImpl : public controller::KafkaState {
       const auto [at, fresh] = registry_.pipelines.try_emplace(key);
       Tracked& tracked = at->second;
       changed = fresh || tracked.fingerprint != fingerprint || tracked.deleting != deleting;
-      if (fresh) {
-        const Json* rows = kube::Find(wanted.pipeline, {"status", "topics"});
-        if (rows != nullptr) tracked.known.rows = *rows;
-      }
+      if (fresh) tracked.known = KnownBefore(wanted.pipeline);
       if (changed) {
         tracked.key = key;
         tracked.fingerprint = fingerprint;
