@@ -185,8 +185,8 @@ def test_an_image_that_cannot_be_had_leaves_the_old_workers_running(shop, traffi
     eventually(lambda: shop.all_pods() == before, "the new pod is gone, the old one was never touched", 120, every=0.5)
 
 
-def test_every_event_that_was_accepted_has_come_out_once(traffic, record_property):
+def test_every_event_that_was_accepted_has_come_out_once(traffic, record_testsuite_property):
     traffic.flows()
     counts = traffic.check()
-    record_property("counts", counts)
+    record_testsuite_property("counts after changes", counts)
     assert counts["stored"] > 100 and counts["repeated mails"] == 0

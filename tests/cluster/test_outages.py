@@ -83,8 +83,8 @@ def test_when_the_operator_that_acts_dies_the_other_one_takes_over(shop, traffic
     assert eventually(release.leader, "one operator acts") != leader
 
 
-def test_every_event_that_was_accepted_has_come_out_once(shop, traffic, record_property):
+def test_every_event_that_was_accepted_has_come_out_once(shop, traffic, record_testsuite_property):
     traffic.flows()
     counts = traffic.check()
-    record_property("counts", counts)
+    record_testsuite_property("counts after outages", counts)
     assert counts["stored"] > 100
