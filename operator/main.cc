@@ -9,7 +9,6 @@
 #include <cstring>
 #include <iostream>
 
-#include "absl/strings/escaping.h"
 #include "core/base/address.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
@@ -18,9 +17,8 @@
 #include "operator/controller/metrics.h"
 #include "operator/controller/pipeline_controller.h"
 #include "operator/kube/leader.h"
-#include "operator/render/inputs.h"
-#include "operator/render/names.h"
 #include "operator/settings/settings.h"
+#include "operator/topics/access.h"
 #include "operator/topics/kafka_state.h"
 #include "operator/webhook/webhook.h"
 
@@ -168,19 +166,6 @@ render::Settings RenderingOf(const Flags& flags, const v1::OperatorSettings& fil
   return rendering;
 }
 
-// A value of a Secret of the pipeline's namespace, as the API server has it.
-absl::StatusOr<std::string> SecretValue(kube::Client& client, const std::string& name_space,
-                                        std::string_view name, std::string_view key) {
-  const auto secret = client.Get(kube::kSecrets, {name_space, std::string(name)});
-  if (!secret.ok()) return secret.status();
-  const std::string encoded = kube::TextAt(*secret, {"data", key});
-  std::string value;
-  if (encoded.empty() || !absl::Base64Unescape(encoded, &value)) {
-    return absl::NotFoundError(base::StrCat("Secret ", name, " has no key ", key));
-  }
-  return value;
-}
-
 // Acts while this process holds the Lease, or always, until told to stop.
 absl::Status Act(kube::Elector* elector, PipelineController& controller, StopSignal& stop) {
   if (elector == nullptr) {
@@ -200,38 +185,10 @@ absl::Status Act(kube::Elector* elector, PipelineController& controller, StopSig
   return absl::OkStatus();
 }
 
-// The text of a file that `spec.files` names, for what the operator itself needs: a CA.
-absl::StatusOr<std::string> FileText(kube::Client& client, const render::Settings& settings,
-                                     const std::string& name_space, const v1::Pipeline& pipeline,
-                                     const std::string& path) {
-  for (const v1::MountedFile& file : pipeline.spec().files()) {
-    if (file.path() != path) continue;
-    // Before its copy for the workers is made.
-    if (render::IsSharedKafkaCa(pipeline.metadata().name(), file)) return settings.kafka->ca;
-    const std::string key = render::KeyOf(file);
-    if (!file.secret().empty()) return SecretValue(client, name_space, file.secret(), key);
-    if (file.config_map().empty()) break;
-    const auto config_map = client.Get(kube::kConfigMaps, {name_space, file.config_map()});
-    if (!config_map.ok()) return config_map.status();
-    std::string text = kube::TextAt(*config_map, {"data", key});
-    if (!text.empty()) return text;
-  }
-  return absl::NotFoundError(
-      base::StrCat("file ", path, ": name its ConfigMap or Secret in spec.files"));
-}
-
 std::unique_ptr<KafkaState> MakeKafka(kube::Client& client, const render::Settings& settings) {
   return topics::MakeKafkaState(
       {.config = [&client, &settings](const kube::Json& live, const pipeline::Plan& plan) {
-        const std::string name_space = kube::NamespaceOf(live);
-        return kafka::ConfigFor(
-            plan.pipeline, "",
-            [&](const std::string& secret, const std::string& key) {
-              return SecretValue(client, name_space, secret, key);
-            },
-            [&](const std::string& file) {
-              return FileText(client, settings, name_space, plan.pipeline, file);
-            });
+        return topics::ConfigOf(client, settings, kube::NamespaceOf(live), plan.pipeline);
       }});
 }
 
