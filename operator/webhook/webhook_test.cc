@@ -127,7 +127,9 @@ TEST_F(WebhookTest, ListensOnceThereIsACertificate) {
 // Certificates that end in seconds are renewed several times, and so is their authority, while
 // requests come in on new connections and on one that is kept. The caller trusts what he heard of a
 // while ago.
+// Against the clock, with lifetimes of seconds: webhook_kube_test has the same with longer ones.
 TEST_F(WebhookTest, CertificatesAreRenewedBelowRequests) {
+  if (getenv("LEVADA_LONG_TESTS") == nullptr) GTEST_SKIP() << "runs with ./dev test --long";
   authority_.lifetimes = {.authority = std::chrono::seconds(18),
                           .server = std::chrono::seconds(6),
                           .settle = std::chrono::seconds(3)};

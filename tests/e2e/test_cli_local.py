@@ -202,6 +202,7 @@ class TestAfterACrash:
         assert levada("status", "--local").returncode == 1, "it is not among those that run"
         assert levada("pause", unique, "--local").returncode == 1
 
+    @pytest.mark.long
     def test_the_next_run_takes_its_place(self, build_dir, home, kafka, levada, killed, status):
         # Its workers hold the folder's lock no longer than they drain.
         again = Runner(build_dir, home, kafka, home / "small.yaml")
