@@ -156,8 +156,12 @@ absl::Status WritePorts(const Flags& flags, const Endpoints& endpoints) {
                           base::HostPort(flags.address, endpoints.grpc_port()), "\"}"));
 }
 
-// The counts that nobody can ask for any more once the process has ended.
+// The counts that nobody can ask for any more once the process has ended. Not over the ports of a
+// worker that has come meanwhile, as when `levada run` was killed and started again.
 void WriteLastStatus(const Flags& flags, const v1::StageStatus& status) {
+  std::string line;
+  std::getline(std::ifstream(flags.port_file), line);
+  if (!line.starts_with(base::StrCat("{\"pid\":", getpid(), ","))) return;
   WritePortFile(flags, base::StrCat("{\"last\":", ToJson(status), "}")).IgnoreError();
 }
 
