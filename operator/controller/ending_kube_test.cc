@@ -1,43 +1,21 @@
 // Whatever holds a Pipeline gives up in bounded time and says what it left, with a real API server,
 // a real Kafka and one that does not answer.
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "absl/strings/str_join.h"
 #include "operator/controller/testing/operator_test.h"
+#include "operator/kube/testing/silent_server.h"
 
 namespace levada::controller {
 namespace {
 
 using kube::Json;
+using kube::SilentServer;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
-
-// Takes connections and never says a word, as a Kafka that hangs does.
-class SilentServer {
- public:
-  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(socket_, reinterpret_cast<sockaddr*>(&address), size);
-    listen(socket_, 128);
-    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
-  ~SilentServer() { close(socket_); }
-  std::string address() const { return base::StrCat("127.0.0.1:", port_); }
-
- private:
-  const int socket_;
-  int port_ = 0;
-};
 
 // Ten seconds of it pass in one.
 class FastClock : public kube::Clock {

@@ -1,10 +1,7 @@
 #include "operator/controller/workers.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <mutex>
@@ -12,12 +9,14 @@
 
 #include "core/base/strings.h"
 #include "core/http/server.h"
+#include "operator/kube/testing/silent_server.h"
 
 namespace levada::controller {
 namespace {
 
 using kube::Json;
 using kube::ObjectKey;
+using kube::SilentServer;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
@@ -66,27 +65,6 @@ class FakeWorker {
   std::string status_;
   std::atomic<int> asked_{0};
   std::unique_ptr<http::Server> server_;
-};
-
-// Takes connections and never says a word.
-class SilentServer {
- public:
-  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(socket_, reinterpret_cast<sockaddr*>(&address), size);
-    listen(socket_, 1024);
-    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
-  ~SilentServer() { close(socket_); }
-  uint16_t port() const { return port_; }
-
- private:
-  const int socket_;
-  uint16_t port_ = 0;
 };
 
 Json Pod(const std::string& name, uint16_t port, bool ready = true,

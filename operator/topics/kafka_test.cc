@@ -1,10 +1,7 @@
 // Against a real Kafka (LEVADA_KAFKA; ./dev servers up) and one that does not answer.
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -15,6 +12,7 @@
 #include "core/base/strings.h"
 #include "core/kafka/producer.h"
 #include "core/pipeline/manifest.h"
+#include "operator/kube/testing/silent_server.h"
 #include "operator/topics/kafka_state.h"
 
 namespace levada::topics {
@@ -22,6 +20,7 @@ namespace {
 
 using controller::PipelineInKafka;
 using kube::Json;
+using kube::SilentServer;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
@@ -40,27 +39,6 @@ bool Eventually(const std::function<bool()>& holds, seconds within = seconds(60)
   }
   return holds();
 }
-
-// Takes connections and never says a word, as a Kafka that hangs does.
-class SilentServer {
- public:
-  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(socket_, reinterpret_cast<sockaddr*>(&address), size);
-    listen(socket_, 128);
-    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
-  ~SilentServer() { close(socket_); }
-  std::string address() const { return base::StrCat("127.0.0.1:", port_); }
-
- private:
-  const int socket_;
-  int port_ = 0;
-};
 
 // A pipeline as the controller holds it: what Want says becomes its status.
 struct Applied {
