@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "core/base/strings.h"
 #include "levada/v1/services.grpc.pb.h"
 
 namespace levada::cli {
@@ -37,6 +38,21 @@ class StatusClientImpl : public StatusClient {
 
 std::unique_ptr<StatusClient> StatusClient::Connect(const std::string& address) {
   return std::make_unique<StatusClientImpl>(address);
+}
+
+std::string StateText(const v1::StageStatus& status) {
+  switch (status.state()) {
+    case v1::StageStatus::RUNNING:
+      return "running";
+    case v1::StageStatus::PAUSED:
+      return "paused";
+    case v1::StageStatus::RETRYING:
+      return base::StrCat("waiting: ", status.message());
+    case v1::StageStatus::DRAINING:
+      return "draining";
+    default:
+      return "starting";
+  }
 }
 
 }  // namespace levada::cli

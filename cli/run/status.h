@@ -8,6 +8,9 @@
 
 namespace levada::cli {
 
+// "running", or what it waits for, for people.
+std::string StateText(const v1::StageStatus& status);
+
 // Asks one worker how it is, and tells it to pause. Threads: one.
 class StatusClient {
  public:

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
+#include "cli/run/status.h"
 #include "core/base/strings.h"
 #include "core/base/time.h"
 #include "core/base/units.h"
@@ -15,18 +16,7 @@ std::string StateOf(const RunningStage& stage, const v1::StageStatus& status) {
   if (stage.drained()) return "ended";
   if (!stage.running()) return stage.last_end();
   if (!stage.answers()) return "starting";
-  switch (status.state()) {
-    case v1::StageStatus::RUNNING:
-      return "running";
-    case v1::StageStatus::PAUSED:
-      return "paused";
-    case v1::StageStatus::RETRYING:
-      return base::StrCat("waiting: ", status.message());
-    case v1::StageStatus::DRAINING:
-      return "draining";
-    default:
-      return "starting";
-  }
+  return StateText(status);
 }
 
 std::string Count(uint64_t number) {

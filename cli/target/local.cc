@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "cli/load.h"
+#include "cli/run/status.h"
 #include "cli/target/log_file.h"
 #include "cli/target/log_line.h"
 #include "core/base/secrets.h"
@@ -17,6 +18,7 @@
 #include "core/base/time.h"
 #include "core/kafka/topics.h"
 #include "core/pipeline/manifest.h"
+#include "operator/topics/decide.h"
 
 namespace levada::cli {
 namespace {
@@ -25,36 +27,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kKafkaTimeout{5'000};
 constexpr milliseconds kPollLogs{150};
-
-std::string_view RoleText(pipeline::PlannedTopic::Role role) {
-  using Role = pipeline::PlannedTopic::Role;
-  switch (role) {
-    case Role::kDeadLetters:
-      return "DeadLetters";
-    case Role::kSent:
-      return "Sent";
-    case Role::kPositions:
-      return "Positions";
-    case Role::kDeclared:
-      break;
-  }
-  return "Declared";
-}
-
-std::string StateText(const v1::StageStatus& status) {
-  switch (status.state()) {
-    case v1::StageStatus::RUNNING:
-      return "running";
-    case v1::StageStatus::PAUSED:
-      return "paused";
-    case v1::StageStatus::RETRYING:
-      return base::StrCat("waiting: ", status.message());
-    case v1::StageStatus::DRAINING:
-      return "draining";
-    default:
-      return "starting";
-  }
-}
 
 std::string AddressIn(const std::string& ports_file) {
   std::ifstream in(ports_file);
@@ -184,7 +156,8 @@ absl::StatusOr<std::vector<TopicRow>> LocalTarget::Topics() {
   const std::vector<kafka::TopicChange> changes = kafka::Compare(TopicsOf(plan), *live);
   std::vector<TopicRow> rows;
   for (const pipeline::PlannedTopic& topic : plan.topics) {
-    TopicRow row{.name = topic.name, .role = std::string(RoleText(topic.role)), .ready = true};
+    TopicRow row{
+        .name = topic.name, .role = std::string(topics::RoleName(topic.role)), .ready = true};
     const auto found = live->find(topic.name);
     if (found != live->end()) row.partitions = found->second.partitions;
     for (const kafka::TopicChange& change : changes) {

@@ -13,21 +13,6 @@ using controller::PipelineInKafka;
 using kube::Json;
 using std::chrono::milliseconds;
 
-std::string_view RoleText(pipeline::PlannedTopic::Role role) {
-  using Role = pipeline::PlannedTopic::Role;
-  switch (role) {
-    case Role::kDeadLetters:
-      return "DeadLetters";
-    case Role::kSent:
-      return "Sent";
-    case Role::kPositions:
-      return "Positions";
-    case Role::kDeclared:
-      break;
-  }
-  return "Declared";
-}
-
 std::vector<autoscale::PartitionLoad> AsPartitions(const Load& load) {
   std::vector<autoscale::PartitionLoad> partitions;
   for (size_t i = 0; i < load.end.size(); ++i) partitions.push_back({load.end[i], load.lag[i]});
@@ -68,7 +53,7 @@ Json RowsJson(const std::vector<Row>& rows) {
   Json json = Json::array();
   for (const Row& row : rows) {
     Json one = {{"name", row.name},
-                {"role", RoleText(row.role)},
+                {"role", RoleName(row.role)},
                 {"partitions", row.partitions},
                 {"ready", row.ready},
                 {"managed", row.managed}};

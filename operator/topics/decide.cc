@@ -225,4 +225,19 @@ std::vector<std::string> ToDelete(const std::set<std::string>& managed,
   return topics;
 }
 
+std::string_view RoleName(pipeline::PlannedTopic::Role role) {
+  using Role = pipeline::PlannedTopic::Role;
+  switch (role) {
+    case Role::kDeadLetters:
+      return "DeadLetters";
+    case Role::kSent:
+      return "Sent";
+    case Role::kPositions:
+      return "Positions";
+    case Role::kDeclared:
+      break;
+  }
+  return "Declared";
+}
+
 }  // namespace levada::topics

@@ -80,4 +80,7 @@ std::vector<std::string> ToDelete(const std::set<std::string>& managed,
 // Makes the condition of the rows: ready, reason and message.
 void Conclude(Decision* decision);
 
+// As `status.topics[].role` has it: "DeadLetters".
+std::string_view RoleName(pipeline::PlannedTopic::Role role);
+
 }  // namespace levada::topics
