@@ -4,15 +4,10 @@
 #include <vector>
 
 #include "core/expr/ast.h"
+#include "core/expr/fault.h"
 #include "core/expr/lexer.h"
 
 namespace levada::expr {
-
-// What is wrong, at a byte of the source.
-struct Fault {
-  uint32_t offset = 0;
-  std::string message;
-};
 
 // Parses `source` into `tree`. False, with one or more faults, where it is not an expression.
 bool Parse(std::string_view source, Tree* tree, std::vector<Fault>* faults);
