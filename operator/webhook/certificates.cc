@@ -87,11 +87,12 @@ int64_t End(const X509Ptr& certificate) { return Seconds(X509_get0_notAfter(cert
 bool HoldsAt(const X509Ptr& certificate, int64_t now_s) {
   return Begin(certificate) <= now_s && now_s < End(certificate);
 }
-// Most of its time is over.
-bool IsDue(const X509Ptr& certificate, int64_t now_s) {
+// When most of its time is over.
+int64_t DueAt(const X509Ptr& certificate) {
   const int64_t lifetime = End(certificate) - Begin(certificate) - kBackdated;
-  return End(certificate) - now_s <= lifetime / kPartLeft;
+  return End(certificate) - lifetime / kPartLeft;
 }
+bool IsDue(const X509Ptr& certificate, int64_t now_s) { return DueAt(certificate) <= now_s; }
 bool Fits(const X509Ptr& certificate, const Key& key) {
   return key != nullptr && X509_check_private_key(certificate.get(), key.get()) == 1;
 }
@@ -216,9 +217,29 @@ absl::StatusOr<Certificates> Renew(const Certificates& stored,
   std::vector<X509Ptr> authorities = ReadCertificates(stored.authorities);
   Key authority_key = ReadKey(stored.authority_key);
   std::erase_if(authorities, [&](const X509Ptr& each) { return !HoldsAt(each, now_s); });
-  const bool newest_signs = !authorities.empty() && Fits(authorities[0], authority_key);
+  const std::vector<X509Ptr> serving = ReadCertificates(stored.certificate);
+  const bool serves =
+      !serving.empty() && CanServe(serving[0], ReadKey(stored.key), authorities, hosts, now_s);
+  const auto sign = [&] {
+    const Key key(EVP_EC_gen("P-256"));
+    const X509Ptr certificate =
+        MakeServer(key, hosts, now_s, lifetimes.server, authorities[0], authority_key);
+    if (certificate == nullptr) return Refused("certificate for these hosts");
+    wanted.certificate = ToPem(certificate);
+    wanted.key = ToPem(key);
+    return absl::OkStatus();
+  };
 
-  if (!newest_signs || IsDue(authorities[0], now_s)) {
+  const int64_t settle_s = lifetimes.settle.count();
+  const bool newest_signs = !authorities.empty() && Fits(authorities[0], authority_key);
+  const bool is_due = newest_signs && IsDue(authorities[0], now_s);
+  bool is_signed = false;
+  if (is_due && (!serves || DueAt(serving[0]) <= now_s + settle_s)) {
+    // Once more, as the key goes: until the next one may sign, nobody could.
+    if (absl::Status status = sign(); !status.ok()) return status;
+    is_signed = true;
+  }
+  if (!newest_signs || is_due) {
     authority_key = Key(EVP_EC_gen("P-256"));
     X509Ptr authority = MakeAuthority(authority_key, now_s, lifetimes.authority);
     if (authority == nullptr) return Refused("authority");
@@ -228,19 +249,10 @@ absl::StatusOr<Certificates> Renew(const Certificates& stored,
   wanted.authorities.clear();
   for (const X509Ptr& authority : authorities) wanted.authorities += ToPem(authority);
 
-  const std::vector<X509Ptr> serving = ReadCertificates(stored.certificate);
-  const bool serves =
-      !serving.empty() && CanServe(serving[0], ReadKey(stored.key), authorities, hosts, now_s);
   const int64_t age_s = now_s - Begin(authorities[0]) - kBackdated;
-  const bool settled = age_s >= lifetimes.settle.count();
-  if (serves && !(settled && IsDue(serving[0], now_s))) return wanted;
-
-  const Key key(EVP_EC_gen("P-256"));
-  const X509Ptr certificate =
-      MakeServer(key, hosts, now_s, lifetimes.server, authorities[0], authority_key);
-  if (certificate == nullptr) return Refused("certificate for these hosts");
-  wanted.certificate = ToPem(certificate);
-  wanted.key = ToPem(key);
+  const bool is_renewed = serves && age_s >= settle_s && IsDue(serving[0], now_s);
+  if (is_signed || (serves && !is_renewed)) return wanted;
+  if (absl::Status status = sign(); !status.ok()) return status;
   return wanted;
 }
 

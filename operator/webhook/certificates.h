@@ -16,8 +16,8 @@
 //
 // Nobody is ever shown a certificate that he cannot check: an authority is renewed long before it
 // ends and trusted beside the old one; it signs only once it was trusted for `settle`, in which all
-// API servers have heard of it. Where nothing usable is stored, which is so at first, there is
-// nobody to wait for.
+// API servers have heard of it. What would be due until then is signed by the old one, as its last.
+// Where nothing usable is stored, which is so at first, there is nobody to wait for.
 //
 // Threads: pure functions, but for random numbers.
 namespace levada::webhook {

@@ -102,32 +102,55 @@ TEST(CertificatesTest, AnAuthorityIsTrustedBeforeItSigns) {
   EXPECT_TRUE(Verifies(later.certificate, both.authorities, kHosts[0], due + 31 * kDay));
 }
 
-// Two years of short lives, looked at every six hours: a client that hears of authorities as late
-// as may be can always check what it is shown.
-TEST(CertificatesTest, NobodyIsEverShownOneThatHeCannotCheck) {
-  using std::chrono::hours;
-  constexpr int64_t kLook = kDay / 4;
-  constexpr int64_t kLate = 8;  // looks
-  const Lifetimes lifetimes{
-      .authority = hours(30 * 24), .server = hours(7 * 24), .settle = hours(2 * 24)};
+struct Looks {
+  Lifetimes lifetimes;
+  int64_t every_s = 0;
+  int64_t late = 0;  // a client hears of authorities so many looks later
+  int64_t count = 0;
+};
+
+// A client that hears of authorities as late as may be can always check what it is shown, from one
+// look to the next.
+void ExpectAlwaysChecked(const Looks& looks) {
   Certificates now;
   std::vector<std::string> known;  // authorities, by the look
-  size_t certificates = 0;
-  size_t authorities = 0;
-  for (int64_t look = 0; look * kLook < 2 * 365 * kDay; ++look) {
-    const int64_t now_s = kNow + look * kLook;
-    const auto renewed = Renew(now, kHosts, now_s, lifetimes);
+  int64_t certificates = 0;
+  int64_t authorities = 0;
+  for (int64_t look = 0; look < looks.count; ++look) {
+    const int64_t now_s = kNow + look * looks.every_s;
+    const auto renewed = Renew(now, kHosts, now_s, looks.lifetimes);
     ASSERT_TRUE(renewed.ok());
     known.push_back(renewed->authorities);
     certificates += renewed->certificate != now.certificate;
     authorities += renewed->authority_key != now.authority_key;
     now = *renewed;
-    const std::string& heard = known[std::max<int64_t>(0, look - kLate)];
+    const std::string& heard = known[std::max<int64_t>(0, look - looks.late)];
     ASSERT_TRUE(Verifies(now.certificate, heard, kHosts[0], now_s)) << look;
+    ASSERT_TRUE(Verifies(now.certificate, heard, kHosts[0], now_s + looks.every_s)) << look;
     ASSERT_LE(CountIn(now.authorities), 2u) << "those that have ended go";
   }
-  EXPECT_GT(certificates, 100u);
-  EXPECT_NEAR(authorities, 2 * 365 / 20, 3);
+  const int64_t took_s = looks.count * looks.every_s;
+  EXPECT_GT(certificates, took_s / looks.lifetimes.server.count());
+  EXPECT_NEAR(authorities, 1.5 * took_s / looks.lifetimes.authority.count(), 3);
+}
+
+TEST(CertificatesTest, NobodyIsEverShownOneThatHeCannotCheck) {
+  using std::chrono::hours;
+  ExpectAlwaysChecked(
+      {.lifetimes = {.authority = hours(30 * 24), .server = hours(7 * 24), .settle = hours(2 * 24)},
+       .every_s = kDay / 4,
+       .late = 8,
+       .count = 4 * 365});
+}
+
+// The certificate was due while no authority might sign, and ended before the next look.
+TEST(CertificatesTest, OneDoesNotEndWhileItsNextAuthoritySettles) {
+  using std::chrono::hours;
+  ExpectAlwaysChecked(
+      {.lifetimes = {.authority = hours(18), .server = hours(6), .settle = hours(3)},
+       .every_s = 1200,
+       .late = 9,
+       .count = 500});
 }
 
 TEST(CertificatesTest, ForOtherHostsAreMadeAtOnce) {
