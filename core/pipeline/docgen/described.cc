@@ -20,7 +20,8 @@ absl::StatusOr<std::unique_ptr<DescriptorPool>> ReadDescriptors(std::string_view
       return absl::InvalidArgumentError(base::StrCat("cannot use ", file.name()));
     }
   }
-  for (const std::string_view name : {kManifestFile, kClusterFile, kStatusFile, kSettingsFile}) {
+  for (const std::string_view name :
+       {kManifestFile, kStepsFile, kTestsFile, kClusterFile, kStatusFile, kSettingsFile}) {
     if (pool->FindFileByName(std::string(name)) == nullptr) {
       return absl::NotFoundError(base::StrCat("there is no ", name));
     }

@@ -13,6 +13,8 @@
 namespace levada::pipeline {
 
 inline constexpr std::string_view kManifestFile = "levada/v1/pipeline.proto";
+inline constexpr std::string_view kStepsFile = "levada/v1/steps.proto";
+inline constexpr std::string_view kTestsFile = "levada/v1/tests.proto";
 inline constexpr std::string_view kClusterFile = "levada/v1/cluster.proto";
 inline constexpr std::string_view kStatusFile = "levada/v1/status.proto";
 inline constexpr std::string_view kSettingsFile = "levada/v1/settings.proto";

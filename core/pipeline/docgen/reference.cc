@@ -214,7 +214,8 @@ absl::StatusOr<std::string> ReferencePage(std::string_view descriptors) {
   const auto pool = ReadDescriptors(descriptors);
   if (!pool.ok()) return pool.status();
   std::string page(kHead);
-  for (const std::string_view name : {kManifestFile, kClusterFile, kStatusFile}) {
+  for (const std::string_view name :
+       {kManifestFile, kStepsFile, kTestsFile, kClusterFile, kStatusFile}) {
     const google::protobuf::FileDescriptor& file = *(*pool)->FindFileByName(std::string(name));
     if (name == kStatusFile) page += kStatusHead;
     AppendFile(file, &page);
