@@ -56,7 +56,8 @@ class Api:
 
     def request(self, method: str, path: str, body=None, content_type: str = "application/json") -> dict:
         """Tried again where a kept connection turns out to be closed, and while the server asks for patience."""
-        data = body if isinstance(body, str) or body is None else json.dumps(body)
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        data = None if text is None else text.encode()  # http.client would send Latin-1
         for _ in range(30):
             code, text = self._once(method, path, data, content_type)
             if code != 429:
@@ -66,7 +67,7 @@ class Api:
             raise ApiError(code, text)
         return json.loads(text)
 
-    def _once(self, method: str, path: str, data: str | None, content_type: str) -> tuple[int, str]:
+    def _once(self, method: str, path: str, data: bytes | None, content_type: str) -> tuple[int, str]:
         for attempt in (1, 2):
             fresh = self._connection is None
             try:
