@@ -45,6 +45,10 @@ struct Flags {
   std::string log_level = "info";
   std::string log_format = "auto";
   bool pipe = false;
+  bool test_session = false;
+
+  // Nothing outside is touched.
+  bool alone() const { return pipe || test_session; }
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -80,6 +84,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--pipe", flags.pipe,
                "No Kafka: NDJSON from standard input, results to standard output, dead letters to "
                "standard error");
+  app.add_flag("--test-session", flags.test_session,
+               "No Kafka: for `levada test`, which says on standard input what comes in");
 }
 
 int Complain(std::string_view message) {
@@ -94,7 +100,7 @@ absl::Status StartLogging(const Flags& flags, std::string_view service,
   auto format = base::ParseLogFormat(flags.log_format);
   if (!format.ok()) return format.status();
   base::LogOptions options;
-  options.level = flags.pipe ? base::LogLevel::kError : *level;
+  options.level = flags.alone() ? base::LogLevel::kError : *level;
   options.format = *format;
   options.fields = {{"service", std::string(service)},
                     {"pipeline", pipeline.metadata().name()},
@@ -218,7 +224,7 @@ int Run(const Flags& flags, const Service& service) {
     return Complain(base::View(status.message()));
   }
   Control& control = *new Control;  // threads that end with the process use it to the last
-  if (!flags.pipe) {
+  if (!flags.alone()) {
     static DrainOnSignal signals(control);
     static Watchdog watchdog(control);
   }
@@ -228,7 +234,7 @@ int Run(const Flags& flags, const Service& service) {
                                     ? std::filesystem::path(flags.pipeline).parent_path().string()
                                     : flags.files_dir;
   kafka::ClientConfig kafka;
-  if (!flags.pipe) {
+  if (!flags.alone()) {
     auto config = kafka::ConfigFor(*pipeline, flags.kafka, secrets, files_dir);
     if (!config.ok()) return Complain(base::View(config.status().message()));
     kafka = *std::move(config);
@@ -240,11 +246,14 @@ int Run(const Flags& flags, const Service& service) {
       {"stage", stage->name()}};
   StageMetrics metrics(registry, labels);
   const StageContext context{*pipeline, *stage,         secrets,     kafka,
-                             metrics,   registry,       control,     flags.pipe,
+                             metrics,   registry,       control,     flags.alone(),
                              files_dir, flags.data_dir, flags.listen};
   absl::StatusOr<Made> made = Make(service, context);
   if (!made.ok()) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));
+  }
+  if (flags.test_session) {
+    return RunTestSession(made->processor.get(), made->sink.get(), made->source.get());
   }
   if (flags.pipe) {
     return RunPipe(context, made->processor.get(), made->sink.get(), made->source.get());

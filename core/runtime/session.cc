@@ -1,0 +1,219 @@
+// `levada test`: a stage that is driven request by request, without Kafka, by the caller's clock.
+//
+// A request is a line of JSON on standard input; its answer is the next line of standard output.
+//
+//   request  = reset | records | time | coverage
+//   reset    = {"reset": MS}                        a new test begins, without state, at this time
+//   records  = {"topic": S, "records": [record*]}   they come in, in order; time passes to theirs
+//   time     = {"now": MS}                          time passes
+//   coverage = {"coverage": true}                   what was hit since the process began
+//   record   = {"key": S?, "value": S?, "timestamp": MS, "headers": {S: S, …}?}
+//
+//   answer   = {"out": [written*], "dead": [dead*], "filtered": N}
+//            | {"steps": [{"name": S, "events": N, "rules": [{"name": S, "events": N}*]}*]}
+//            | {"error": S}                         the stage cannot go on
+//   written  = {"topic": S?, "key": S?, "value": S?, "timestamp": MS}
+//   dead     = {"error": S, "key": S?, "value": S?}
+//
+// MS: milliseconds since 1970. A record without a value is a tombstone. What a sink would write has
+// no topic. All records are of one partition, and their offsets count from 0 in each topic. The end
+// of the input ends the process.
+
+#include <deque>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/base/strings.h"
+#include "core/runtime/worker.h"
+
+namespace levada::runtime {
+namespace {
+
+using nlohmann::json;
+
+// Records as the test has them, and their memory.
+class TestRecords : public BatchOwner {
+ public:
+  explicit TestRecords(const json& records) {
+    for (const json& record : records) texts_.push_back(Text(record));
+  }
+
+  std::vector<Record> Views(int64_t first_offset) const {
+    std::vector<Record> records;
+    for (const Texts& texts : texts_) {
+      Record& record = records.emplace_back();
+      record.has_key = texts.key.has_value();
+      record.key = record.has_key ? *texts.key : std::string_view();
+      record.has_value = texts.value.has_value();
+      record.value = record.has_value ? *texts.value : std::string_view();
+      record.timestamp_ms = texts.timestamp_ms;
+      record.offset = first_offset++;
+      record.native = &texts;
+    }
+    return records;
+  }
+
+  void ReadHeaders(const Record& record, std::vector<Header>* headers) const override {
+    for (const auto& [name, value] : static_cast<const Texts*>(record.native)->headers) {
+      headers->push_back({name, value});
+    }
+  }
+
+ private:
+  struct Texts {
+    std::optional<std::string> key;
+    std::optional<std::string> value;
+    int64_t timestamp_ms = 0;
+    std::map<std::string, std::string> headers;
+  };
+
+  static Texts Text(const json& record) {
+    Texts texts;
+    if (record.contains("key")) texts.key = record["key"].get<std::string>();
+    if (record.contains("value")) texts.value = record["value"].get<std::string>();
+    texts.timestamp_ms = record.at("timestamp").get<int64_t>();
+    if (record.contains("headers")) record["headers"].get_to(texts.headers);
+    return texts;
+  }
+
+  std::deque<Texts> texts_;  // which do not move
+};
+
+// One of three.
+struct Stage {
+  Processor* processor;
+  Sink* sink;
+  Source* source;
+};
+
+class Session {
+ public:
+  explicit Session(Stage stage) : stage_(stage) {}
+
+  json Answer(const json& request) {
+    out_ = json::array();
+    dead_ = json::array();
+    filtered_ = 0;
+    absl::Status status;
+    if (request.contains("reset")) {
+      status = Reset(request["reset"].get<int64_t>());
+    } else if (request.contains("records")) {
+      status = Take(request.at("topic").get<std::string>(), request["records"]);
+    } else if (request.contains("now")) {
+      status = PassTo(request["now"].get<int64_t>());
+    } else {
+      return {{"steps", Coverage()}};
+    }
+    if (!status.ok()) return {{"error", base::View(status.message())}};
+    return {{"out", std::move(out_)}, {"dead", std::move(dead_)}, {"filtered", filtered_}};
+  }
+
+ private:
+  absl::Status Reset(int64_t now) {
+    now_ms_ = now;
+    offsets_.clear();
+    return absl::OkStatus();
+  }
+
+  absl::Status PassTo(int64_t now) {
+    now_ms_ = std::max(now_ms_, now);
+    return absl::OkStatus();
+  }
+
+  // Records of one time are a batch.
+  absl::Status Take(const std::string& topic, const json& list) {
+    auto [offset, fresh] = offsets_.try_emplace(topic, 0);
+    auto owner = std::make_shared<TestRecords>(list);
+    const std::vector<Record> records = owner->Views(offset->second);
+    offset->second += static_cast<int64_t>(records.size());
+    for (size_t begin = 0, end = 0; begin < records.size(); begin = end) {
+      const int64_t time = records[begin].timestamp_ms;
+      while (end < records.size() && records[end].timestamp_ms == time) ++end;
+      absl::Status status = PassTo(time);
+      const Batch batch(offset->first, {records.begin() + begin, records.begin() + end}, owner);
+      if (status.ok()) status = Through(batch);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Through(const Batch& batch) {
+    if (stage_.processor != nullptr) return Process(batch);
+    std::string lines;
+    std::vector<DeadLetter> dead;
+    absl::Status status = stage_.sink != nullptr ? stage_.sink->Pipe(batch, &lines, &dead)
+                                                 : stage_.source->Pipe(batch, &lines, &dead);
+    for (size_t begin = 0, end = 0; begin < lines.size(); begin = end + 1) {
+      end = lines.find('\n', begin);
+      if (end == lines.npos) end = lines.size();
+      out_.push_back({{"value", lines.substr(begin, end - begin)}, {"timestamp", now_ms_}});
+    }
+    Bury(batch, dead);
+    return status;
+  }
+
+  absl::Status Process(const Batch& batch) {
+    output_.Clear();
+    absl::Status status = stage_.processor->Process(batch, &output_);
+    Collect();
+    Bury(batch, output_.dead_letters());
+    return status;
+  }
+
+  void Collect() {
+    for (const OutputRecord& record : output_.records()) {
+      json written = {{"topic", stage_.processor->output_topics()[record.topic]},
+                      {"timestamp", record.timestamp_ms}};
+      if (record.has_key) written["key"] = std::string(record.key);
+      if (record.has_value) written["value"] = std::string(output_.Value(record));
+      out_.push_back(std::move(written));
+    }
+    filtered_ += output_.filtered;
+  }
+
+  void Bury(const Batch& batch, const std::vector<DeadLetter>& letters) {
+    for (const DeadLetter& letter : letters) {
+      const Record& record = batch[letter.source];
+      json dead = {{"error", letter.error}};
+      if (record.has_key) dead["key"] = std::string(record.key);
+      if (record.has_value) dead["value"] = std::string(record.value);
+      dead_.push_back(std::move(dead));
+    }
+  }
+
+  json Coverage() const { return json::array(); }
+
+  const Stage stage_;
+  OutputBatch output_;
+  int64_t now_ms_ = 0;
+  std::map<std::string, int64_t> offsets_;  // next one of each topic
+
+  // Of the answer.
+  json out_;
+  json dead_;
+  uint64_t filtered_ = 0;
+};
+
+json AnswerTo(const std::string& line, Session& session) {
+  try {
+    return session.Answer(json::parse(line));
+  } catch (const json::exception& error) {
+    return {{"error", base::StrCat("not a request: ", error.what())}};
+  }
+}
+
+}  // namespace
+
+int RunTestSession(Processor* processor, Sink* sink, Source* source) {
+  std::ios::sync_with_stdio(false);
+  Session session({processor, sink, source});
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    const json answer = AnswerTo(line, session);
+    std::cout << answer.dump(-1, ' ', false, json::error_handler_t::replace) << '\n' << std::flush;
+  }
+  return 0;
+}
+
+}  // namespace levada::runtime
