@@ -11,7 +11,16 @@
 // into nodes that can be evaluated by the builder, then forgotten.
 namespace levada::expr {
 
-enum class Macro : uint8_t { kAll, kExists, kExistsOne, kMap, kFilter, kToMap };
+enum class Macro : uint8_t {
+  kAll,
+  kExists,
+  kExistsOne,
+  kMap,
+  kFilter,
+  kToMap,
+  kToMapEntry,
+  kSortBy
+};
 
 struct Ast {
   enum class Kind : uint8_t {

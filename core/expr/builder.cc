@@ -156,6 +156,7 @@ class Builder {
       const Value* pattern = ConstantOf(args[1]);
       if (pattern != nullptr && pattern->is(Kind::kString)) return Matches(ast, args, *pattern);
     }
+    if (!strict_) CheckConstants(ast, overloads, args);
     Node* node = MakeCall(arena_, overloads, args, !strict_);
     Node* folded = Fold(node, args);
     // A call with constant arguments that fails can do nothing else.
@@ -164,6 +165,21 @@ class Builder {
       faults_->push_back({ast.offset, std::string(Run(node, constants_).text())});
     }
     return folded;
+  }
+
+  void CheckConstants(const Ast& ast, std::span<const Function* const> overloads, Nodes args) {
+    if (AllConstant(args)) return;  // evaluated, which tells more
+    for (const Function* function : overloads) {
+      if (function->check == nullptr || function->count != args.count) continue;
+      for (uint32_t i = 0; i < args.count; ++i) {
+        const Value* value = ConstantOf(args[i]);
+        if (value == nullptr || !value->ok()) continue;
+        std::string problem = function->check(i, *value);
+        if (problem.empty()) continue;
+        faults_->push_back({ast.args[i]->offset, std::move(problem)});
+        return;
+      }
+    }
   }
 
   Node* Matches(const Ast& ast, Nodes args, Value pattern) {

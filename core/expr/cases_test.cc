@@ -24,7 +24,7 @@ void ExpectAllPass(const absl::StatusOr<CaseReport>& report, int at_least) {
 }
 
 TEST(Cases, OwnFilePasses) {
-  ExpectAllPass(RunCases(ReadFile("core/expr/testdata/cases.json")), 100);
+  ExpectAllPass(RunCases(ReadFile("core/expr/testdata/cases.json")), 300);
 }
 
 // Cases that cannot be right, with the reason.

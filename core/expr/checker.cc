@@ -316,10 +316,6 @@ class Checker {
   void Macro(Ast* node) {
     Visit(node->args[0]);
     const Type range = node->args[0]->type;
-    if (!range.dyn() && range.kind != Kind::kList && range.kind != Kind::kMap) {
-      Fail(node->args[0],
-           base::StrCat(node->name, "() wants a list or a map, found ", range.ToString()));
-    }
     const bool map = range.kind == Kind::kMap;
     const bool two = node->vars.size() == 2;
     // One variable: the element of a list, the key of a map. Two: index and element, key and value.
@@ -331,24 +327,10 @@ class Checker {
     if (two) locals_.back().type = Type{range.element};
     for (size_t i = 1; i < node->args.size(); ++i) Visit(node->args[i]);
     PopLocals(node);
-    const bool transforms = node->macro == expr::Macro::kMap || node->macro == expr::Macro::kToMap;
-    if (!transforms || node->filtered) {
-      const Ast* condition = node->args[1];
-      if (!condition->type.dyn() && condition->type.kind != Kind::kBool) {
-        Fail(condition, base::StrCat("the condition of ", node->name, "() is a ",
-                                     condition->type.ToString(), ", not a bool"));
-      }
-    }
-    const Kind body = node->args.back()->type.kind;
-    if (node->macro == expr::Macro::kMap) {
-      node->type = {Kind::kList, Kind::kNone, body};
-    } else if (node->macro == expr::Macro::kToMap) {
-      node->type = {Kind::kMap, map ? range.key : range.dyn() ? Kind::kNone : Kind::kInt, body};
-    } else if (node->macro == expr::Macro::kFilter) {
-      node->type = {Kind::kList, Kind::kNone, map ? range.key : range.element};
-    } else {
-      node->type = kBool;
-    }
+    std::string error;
+    const Ast* where = node;
+    node->type = MacroType(*node, &where, &error);
+    if (!error.empty()) Fail(where, std::move(error));
   }
 
   void Bind(Ast* node) {

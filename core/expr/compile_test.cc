@@ -52,6 +52,21 @@ TEST(Compile, AUnknownNameOfAClosedTopicIsAnErrorWithTheNearestOne) {
             "1:8: no such function: 'startWith'; did you mean 'startsWith'?");
 }
 
+TEST(Compile, ConstantArgumentsAreChecked) {
+  EXPECT_EQ(Message("event_time.getHours('Europe/Berlim') > 1"),
+            "1:21: no such time zone: 'Europe/Berlim'");
+  EXPECT_EQ(
+      Message("event_time.truncate('hours')"),
+      "1:21: no such unit: 'hours'; there are second, minute, hour, day, week, month, quarter, "
+      "year");
+  EXPECT_EQ(Message("event_time.truncate('day', 'CET+1')"), "1:28: no such time zone: 'CET+1'");
+  EXPECT_EQ(Message("parseTime(country, '%Y', 'x')"), "1:26: no such time zone: 'x'");
+  EXPECT_EQ(Message("regex.extract(country, '(')"), "1:24: not a regular expression: '('");
+  EXPECT_EQ(Message("regex.groups(country, '(a)')"),
+            "1:23: the pattern has no group like (?P<name>…)");
+  EXPECT_EQ(Message("parseTime('x', '%Y')"), "1:1: parseTime: 'x' is not like '%Y'");
+}
+
 TEST(Compile, AnOpenTopicTakesAnyName) {
   Env env;
   EXPECT_TRUE(Compile("anything.at_all > 1", &env).ok());

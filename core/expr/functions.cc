@@ -72,8 +72,9 @@ bool Widen(Kind wanted, Value* value) {
 }  // namespace
 
 std::vector<std::span<const Function>> AllFunctions() {
-  return {ConversionFunctions(), StringFunctions(),  TimeFunctions(),
-          MathFunctions(),       NetworkFunctions(), OptionalFunctions()};
+  return {ConversionFunctions(), StringFunctions(),   RegexFunctions(), ListFunctions(),
+          TimeFunctions(),       CalendarFunctions(), MathFunctions(),  NetworkFunctions(),
+          UrlFunctions(),        GeoFunctions(),      HashFunctions(),  OptionalFunctions()};
 }
 
 std::span<const Function* const> FindFunctions(std::string_view name, bool receiver) {

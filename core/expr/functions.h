@@ -18,6 +18,10 @@ namespace levada::expr {
 // None of the arguments is an error.
 using Native = Value (*)(const Value* args, size_t count, Activation& activation);
 
+// What is wrong with an argument that stands in the expression itself ("" if nothing): told when it
+// is compiled. `parameter` counts from 0, the receiver included.
+using CheckConstant = std::string (*)(size_t parameter, Value argument);
+
 struct Function {
   enum class Style : uint8_t {
     kGlobal,  // size(x), math.abs(x)
@@ -34,13 +38,20 @@ struct Function {
   Native native = nullptr;
   std::string_view help;
   bool variadic = false;  // `count` or more, all like the last one
+  CheckConstant check = nullptr;
 };
 
 std::span<const Function> ConversionFunctions();
 std::span<const Function> StringFunctions();
+std::span<const Function> RegexFunctions();
+std::span<const Function> ListFunctions();
 std::span<const Function> TimeFunctions();
+std::span<const Function> CalendarFunctions();
 std::span<const Function> MathFunctions();
 std::span<const Function> NetworkFunctions();
+std::span<const Function> UrlFunctions();
+std::span<const Function> GeoFunctions();
+std::span<const Function> HashFunctions();
 std::span<const Function> OptionalFunctions();
 
 // All tables in the order in which they are documented.

@@ -147,6 +147,21 @@ Value Base64Decode(const Value* args, size_t, Activation& activation) {
   return Value::Bytes(NewString(activation, bytes).text());
 }
 
+Value JsonEncode(const Value* args, size_t, Activation& activation) {
+  std::string json;
+  if (!AppendJson(args[0], &json))
+    return Value::Error("the value is too large or too deep for JSON");
+  return NewString(activation, json);
+}
+
+// Read when it is looked at, like the event itself.
+Value JsonDecode(const Value* args, size_t, Activation& activation) {
+  json::Value json;
+  const json::ScanError error = json::ScanValue(args[0].text(), &json);
+  if (error.ok()) return Untyped(json, &activation.arena());
+  return Fail(activation, "json.decode: ", error.Message(json::FieldSet()));
+}
+
 constexpr Type kTypeType{Kind::kType}, kBool{Kind::kBool}, kInt{Kind::kInt}, kUint{Kind::kUint},
     kDouble{Kind::kDouble}, kString{Kind::kString}, kBytes{Kind::kBytes},
     kTimestamp{Kind::kTimestamp}, kDuration{Kind::kDuration};
@@ -234,6 +249,8 @@ constexpr Function kFunctions[] = {
      1,
      Base64Decode,
      "the bytes, padding or not"},
+    {"json.encode", Style::kGlobal, kString, {Kind::kNone}, 1, JsonEncode, "a value as JSON"},
+    {"json.decode", Style::kGlobal, {}, {Kind::kString}, 1, JsonDecode, "the value of a JSON text"},
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // IP addresses and CIDR blocks.
+#include <algorithm>
+
 #include "core/expr/functions.h"
 #include "core/expr/network.h"
 #include "core/expr/support.h"
@@ -105,6 +107,11 @@ Value MaskedCidr(const Value* args, size_t, Activation& activation) {
   const Address& address = args[0].address();
   return Value::Cidr(activation.arena().New<Address>(Masked(address, address.prefix)));
 }
+Value IsMask(const Value* args, size_t, Activation&) {
+  const Address& address = args[0].address();
+  const Address masked = Masked(address, address.prefix);
+  return Value::Bool(std::equal(address.bytes, address.bytes + 16, masked.bytes));
+}
 Value PrefixLength(const Value* args, size_t, Activation&) {
   return Value::Int(args[0].address().prefix);
 }
@@ -166,6 +173,7 @@ constexpr Function kFunctions[] = {
     {"containsCIDR", Style::kMember, kBool, {C, S}, 2, ContainsCidrText, "the same, from text"},
     {"ip", Style::kMember, kIp, {C}, 1, IpOfCidr, "the block's address"},
     {"masked", Style::kMember, kCidr, {C}, 1, MaskedCidr, "the block, its other bits cleared"},
+    {"isMask", Style::kMember, kBool, {C}, 1, IsMask, "whether its other bits are clear"},
     {"prefixLength", Style::kMember, kInt, {C}, 1, PrefixLength, "bits of the prefix"},
 };
 

@@ -61,6 +61,18 @@ Value OrValue(const Value* args, size_t, Activation&) {
   return args[0].optional() != nullptr ? *args[0].optional() : args[1];
 }
 
+Value Unwrap(const Value* args, size_t, Activation& activation) {
+  const auto items = Items(args[0], activation);
+  Value* const values = NewArray<Value>(activation, items.size());
+  if (values == nullptr) return Exhausted();
+  size_t count = 0;
+  for (const Value& item : items) {
+    if (!item.is(Kind::kOptional)) return NoOverload("optional.unwrap", &item, 1, activation);
+    if (item.optional() != nullptr) values[count++] = *item.optional();
+  }
+  return Value::List(values, count);
+}
+
 constexpr Type kOptional{Kind::kOptional};
 constexpr Kind O = Kind::kOptional;
 
@@ -78,6 +90,14 @@ constexpr Function kFunctions[] = {
     {"value", Style::kMember, {}, {O}, 1, Get, "the value; an error without one"},
     {"or", Style::kMember, kOptional, {O, O}, 2, Or, "the first of the two that has a value"},
     {"orValue", Style::kMember, {}, {O, Kind::kNone}, 2, OrValue, "the value, or the other"},
+    {"optional.unwrap",
+     Style::kGlobal,
+     {Kind::kList},
+     {Kind::kList},
+     1,
+     Unwrap,
+     "the values of those in a list that have one"},
+    {"unwrapOpt", Style::kMember, {Kind::kList}, {Kind::kList}, 1, Unwrap, "the same"},
 };
 
 }  // namespace

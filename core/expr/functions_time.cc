@@ -2,6 +2,7 @@
 #include "core/expr/functions.h"
 #include "core/expr/support.h"
 #include "core/expr/time.h"
+#include "core/expr/zone.h"
 
 namespace levada::expr {
 namespace {
@@ -34,11 +35,18 @@ int64_t Take(Field field, const CivilTime& civil) {
   return 0;
 }
 
+// A zone within the expression is looked at when that is compiled.
+std::string CheckZone(size_t parameter, Value argument) {
+  absl::TimeZone zone;
+  const bool named = parameter == 1 && argument.is(Kind::kString);
+  return named && !FindZone(argument.text(), &zone) ? NoSuchZone(argument.text()) : "";
+}
+
 template <Field field>
 Value Get(const Value* args, size_t count, Activation& activation) {
   int offset = 0;
   if (count > 1 && !ZoneOffset(args[1].text(), args[0].timestamp(), &offset)) {
-    return Fail(activation, "no such time zone: '", args[1].text().substr(0, 60), "'");
+    return Fail(activation, NoSuchZone(args[1].text()));
   }
   return Value::Int(Take(field, ToCivil(args[0].timestamp().seconds + offset)));
 }
@@ -46,7 +54,7 @@ Value Get(const Value* args, size_t count, Activation& activation) {
 Value Milliseconds(const Value* args, size_t count, Activation& activation) {
   int offset = 0;
   if (count > 1 && !ZoneOffset(args[1].text(), args[0].timestamp(), &offset)) {
-    return Fail(activation, "no such time zone: '", args[1].text().substr(0, 60), "'");
+    return Fail(activation, NoSuchZone(args[1].text()));
   }
   return Value::Int(args[0].timestamp().nanos / 1'000'000);
 }
@@ -65,11 +73,35 @@ constexpr Kind T = Kind::kTimestamp, D = Kind::kDuration, S = Kind::kString;
 
 constexpr Function kFunctions[] = {
     {"getFullYear", Style::kMember, kInt, {T}, 1, Get<Field::kYear>, "the year"},
-    {"getFullYear", Style::kMember, kInt, {T, S}, 2, Get<Field::kYear>, "the year in a zone"},
+    {"getFullYear",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kYear>,
+     "the year in a zone",
+     false,
+     CheckZone},
     {"getMonth", Style::kMember, kInt, {T}, 1, Get<Field::kMonth>, "0 is January"},
-    {"getMonth", Style::kMember, kInt, {T, S}, 2, Get<Field::kMonth>, "the same in a zone"},
+    {"getMonth",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kMonth>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getDate", Style::kMember, kInt, {T}, 1, Get<Field::kDate>, "day of the month from 1 on"},
-    {"getDate", Style::kMember, kInt, {T, S}, 2, Get<Field::kDate>, "the same in a zone"},
+    {"getDate",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kDate>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getDayOfMonth", Style::kMember, kInt, {T}, 1, Get<Field::kDayOfMonth>, "the same from 0 on"},
     {"getDayOfMonth",
      Style::kMember,
@@ -77,22 +109,72 @@ constexpr Function kFunctions[] = {
      {T, S},
      2,
      Get<Field::kDayOfMonth>,
-     "the same in a zone"},
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getDayOfWeek", Style::kMember, kInt, {T}, 1, Get<Field::kWeekday>, "0 is Sunday"},
-    {"getDayOfWeek", Style::kMember, kInt, {T, S}, 2, Get<Field::kWeekday>, "the same in a zone"},
+    {"getDayOfWeek",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kWeekday>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getDayOfYear", Style::kMember, kInt, {T}, 1, Get<Field::kYearday>, "0 is January 1st"},
-    {"getDayOfYear", Style::kMember, kInt, {T, S}, 2, Get<Field::kYearday>, "the same in a zone"},
+    {"getDayOfYear",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kYearday>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getHours", Style::kMember, kInt, {T}, 1, Get<Field::kHour>, "0 to 23"},
-    {"getHours", Style::kMember, kInt, {T, S}, 2, Get<Field::kHour>, "the same in a zone"},
+    {"getHours",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kHour>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getHours", Style::kMember, kInt, {D}, 1, Whole<3600 * kNanosPerSecond>, "whole hours"},
     {"getMinutes", Style::kMember, kInt, {T}, 1, Get<Field::kMinute>, "0 to 59"},
-    {"getMinutes", Style::kMember, kInt, {T, S}, 2, Get<Field::kMinute>, "the same in a zone"},
+    {"getMinutes",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kMinute>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getMinutes", Style::kMember, kInt, {D}, 1, Whole<60 * kNanosPerSecond>, "whole minutes"},
     {"getSeconds", Style::kMember, kInt, {T}, 1, Get<Field::kSecond>, "0 to 59"},
-    {"getSeconds", Style::kMember, kInt, {T, S}, 2, Get<Field::kSecond>, "the same in a zone"},
+    {"getSeconds",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Get<Field::kSecond>,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getSeconds", Style::kMember, kInt, {D}, 1, Whole<kNanosPerSecond>, "whole seconds"},
     {"getMilliseconds", Style::kMember, kInt, {T}, 1, Milliseconds, "0 to 999"},
-    {"getMilliseconds", Style::kMember, kInt, {T, S}, 2, Milliseconds, "the same in a zone"},
+    {"getMilliseconds",
+     Style::kMember,
+     kInt,
+     {T, S},
+     2,
+     Milliseconds,
+     "the same in a zone",
+     false,
+     CheckZone},
     {"getMilliseconds",
      Style::kMember,
      kInt,

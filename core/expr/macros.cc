@@ -20,6 +20,7 @@ constexpr Comprehension kComprehensions[] = {
     {"exists", Macro::kExists, 2, 1, false},
     {"exists", Macro::kExists, 3, 2, false},
     {"exists_one", Macro::kExistsOne, 2, 1, false},
+    {"exists_one", Macro::kExistsOne, 3, 2, false},
     {"existsOne", Macro::kExistsOne, 2, 1, false},
     {"existsOne", Macro::kExistsOne, 3, 2, false},
     {"filter", Macro::kFilter, 2, 1, false},
@@ -29,6 +30,9 @@ constexpr Comprehension kComprehensions[] = {
     {"transformList", Macro::kMap, 4, 2, true},
     {"transformMap", Macro::kToMap, 3, 2, false},
     {"transformMap", Macro::kToMap, 4, 2, true},
+    {"transformMapEntry", Macro::kToMapEntry, 3, 2, false},
+    {"transformMapEntry", Macro::kToMapEntry, 4, 2, true},
+    {"sortBy", Macro::kSortBy, 2, 1, false},
 };
 
 bool TakeVariable(const Ast* arg, Ast* node, std::string* error) {

@@ -2,6 +2,7 @@
 
 #include "core/expr/containers.h"
 #include "core/expr/node.h"
+#include "core/expr/sort.h"
 #include "core/expr/support.h"
 
 namespace levada::expr {
@@ -187,6 +188,60 @@ Value RunToMap(const Node* self, Activation& activation) {
   return end.is(Kind::kNone) ? Value::Map(entries, count) : end;
 }
 
+// transformMapEntry: the body is a map, whose entries are added
+Value RunToMapEntry(const Node* self, Activation& activation) {
+  const auto* node = static_cast<const MacroNode*>(self);
+  Value range = Range(node, activation);
+  if (!range.ok()) return range;
+  std::vector<MapEntry> entries;
+  const Value end = ForEach(node, activation, &range, [&](Value, Value, Value* result) {
+    bool passes = false;
+    if (!Passes(node, activation, &passes, result)) return false;
+    if (!passes) return true;
+    const Value added = Run(node->body, activation);
+    if (!added.is(Kind::kMap)) {
+      *result = added.ok() ? NoOverload("transformMapEntry", &added, 1, activation) : added;
+      return false;
+    }
+    for (const MapEntry& entry : Entries(added, activation)) {
+      const Value map = Value::Map(entries.data(), entries.size());
+      if (!activation.TakeSteps(static_cast<int64_t>(entries.size()))) {
+        *result = Exhausted();
+      } else if (!EntryAt(map, entry.key, &activation.arena()).is(Kind::kNone)) {
+        *result = Value::Error("transformMapEntry: a key came twice");
+      } else {
+        entries.push_back(entry);
+      }
+      if (!result->is(Kind::kNone)) return false;
+    }
+    return true;
+  });
+  if (!end.is(Kind::kNone)) return end;
+  MapEntry* kept = NewArray<MapEntry>(activation, entries.size());
+  if (kept == nullptr) return Exhausted();
+  std::copy(entries.begin(), entries.end(), kept);
+  return Value::Map(kept, entries.size());
+}
+
+Value RunSortBy(const Node* self, Activation& activation) {
+  const auto* node = static_cast<const MacroNode*>(self);
+  const Value range = Range(node, activation);
+  if (!range.ok()) return range;
+  if (!range.is(Kind::kList)) return NoOverload("sortBy", &range, 1, activation);
+  const auto items = Items(range, activation);
+  Value list = Value::List(items.data(), items.size());
+  Value* keys = NewArray<Value>(activation, items.size());
+  if (keys == nullptr) return Exhausted();
+  size_t count = 0;
+  const Value end = ForEach(node, activation, &list, [&](Value, Value, Value* result) {
+    keys[count] = Run(node->body, activation);
+    if (!keys[count].ok()) *result = keys[count];
+    ++count;
+    return result->is(Kind::kNone);
+  });
+  return end.is(Kind::kNone) ? SortBy(items, {keys, count}, activation) : end;
+}
+
 struct BindNode : Node {
   int local;
   const Node* value;
@@ -244,6 +299,12 @@ Node* MakeMacro(base::Arena& arena, const Ast& ast, Nodes args) {
       break;
     case Macro::kToMap:
       run = RunToMap;
+      break;
+    case Macro::kToMapEntry:
+      run = RunToMapEntry;
+      break;
+    case Macro::kSortBy:
+      run = RunSortBy;
       break;
   }
   const bool filter = ast.macro == Macro::kFilter;

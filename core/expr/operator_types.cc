@@ -243,4 +243,46 @@ Type CallType(const Ast& node, std::string* error) {
   return result;
 }
 
+Type MacroType(const Ast& node, const Ast** where, std::string* error) {
+  const Type range = node.args[0]->type, body = node.args.back()->type;
+  const bool map = range.kind == Kind::kMap, sorts = node.macro == Macro::kSortBy;
+  const auto wrong = [&](const Ast* argument, std::string message) {
+    *where = argument;
+    *error = std::move(message);
+  };
+  if (!range.dyn() && range.kind != Kind::kList && (sorts || !map)) {
+    wrong(node.args[0],
+          base::StrCat(node.name, sorts ? "() wants a list" : "() wants a list or a map",
+                       ", found ", range.ToString()));
+    return Type::Dyn();
+  }
+  const bool transforms = sorts || node.macro == Macro::kMap || node.macro == Macro::kToMap ||
+                          node.macro == Macro::kToMapEntry;
+  if (!transforms || node.filtered) {
+    const Type condition = node.args[1]->type;
+    if (!MayBe(condition, Kind::kBool)) {
+      wrong(node.args[1], base::StrCat("the condition of ", node.name, "() is a ",
+                                       condition.ToString(), ", not a bool"));
+    }
+  }
+  switch (node.macro) {
+    case Macro::kMap:
+      return {Kind::kList, Kind::kNone, body.kind};
+    case Macro::kToMap:
+      return {Kind::kMap, map ? range.key : range.dyn() ? Kind::kNone : Kind::kInt, body.kind};
+    case Macro::kToMapEntry:
+      if (!MayBe(body, Kind::kMap)) {
+        wrong(node.args.back(), base::StrCat("the entry of ", node.name, "() is a ",
+                                             body.ToString(), ", not a map like {key: value}"));
+      }
+      return {Kind::kMap, body.key, body.element};
+    case Macro::kFilter:
+      return {Kind::kList, Kind::kNone, map ? range.key : range.element};
+    case Macro::kSortBy:
+      return {Kind::kList, Kind::kNone, range.element};
+    default:
+      return kBool;
+  }
+}
+
 }  // namespace levada::expr

@@ -12,4 +12,7 @@ namespace levada::expr {
 Type OperatorType(const Ast& node, std::string* error);
 Type CallType(const Ast& node, std::string* error);
 
+// The same for a macro, whose arguments have their types. `*where`: the argument that is wrong.
+Type MacroType(const Ast& node, const Ast** where, std::string* error);
+
 }  // namespace levada::expr

@@ -19,8 +19,8 @@
 //   ...
 //   absl::StatusOr<bool> hit = when->Test(activation);
 //
-// The language is CEL: https://github.com/google/cel-spec. See docs/reference/expressions.md for what the
-// manifest adds (bare names, `meta`, widening of numbers).
+// The language is CEL: https://github.com/google/cel-spec. See docs/reference/expressions.md for
+// what the manifest adds (bare names, `meta`, widening of numbers).
 //
 // Thread-safety: Compile uses its Env alone; a Program may be evaluated by several threads, each
 // with its own Activation.

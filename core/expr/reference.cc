@@ -6,9 +6,18 @@
 namespace levada::expr {
 namespace {
 
-constexpr std::string_view kTitles[] = {
-    "Conversions and sizes", "Text", "Times and durations", "Numbers", "Networks",
-    "Optional values"};
+constexpr std::string_view kTitles[] = {"Conversions and sizes",
+                                        "Text",
+                                        "Regular expressions",
+                                        "Lists and sets",
+                                        "Times and durations",
+                                        "Times as text and by the calendar",
+                                        "Numbers",
+                                        "Networks",
+                                        "URLs",
+                                        "Places",
+                                        "Hashes",
+                                        "Optional values"};
 
 std::string Call(const Function& function, bool member) {
   std::string text;

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "core/base/strings.h"
 #include "core/base/time.h"
+#include "core/expr/zone.h"
 
 namespace levada::expr {
 namespace {
@@ -189,18 +190,9 @@ void AppendDuration(int64_t nanoseconds, std::string* out) {
 }
 
 bool ZoneOffset(std::string_view zone, Timestamp time, int* seconds) {
-  const char* p = zone.data();
-  const char* const end = p + zone.size();
-  const bool west = Character(&p, end, '-');
-  if (!west) Character(&p, end, '+');
-  if (p < end && absl::ascii_isdigit(*p)) {
-    if (!ZoneDigits(&p, end, seconds) || p != end) return false;
-    if (west) *seconds = -*seconds;
-    return true;
-  }
-  absl::TimeZone loaded;
-  if (!absl::LoadTimeZone(base::AbslView(zone), &loaded)) return false;
-  *seconds = loaded.At(absl::FromUnixSeconds(time.seconds)).offset;
+  absl::TimeZone found;
+  if (!FindZone(zone, &found)) return false;
+  *seconds = found.At(absl::FromUnixSeconds(time.seconds)).offset;
   return true;
 }
 
