@@ -9,7 +9,7 @@ case "${1:-}" in
   --all) all=true ;;
   *) usage_error "unknown argument '$1'" ;;
 esac
-for name in kafka opensearch smtp kubernetes; do tests/servers/"$name".sh stop; done
+for name in kafka opensearch s3 smtp kubernetes; do tests/servers/"$name".sh stop; done
 tests/cluster/node.sh stop
 removed=(build .run .cache levada-data)
 if $all; then removed+=(.deps); fi

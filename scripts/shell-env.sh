@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib/common.sh"
 
 build=${LEVADA_BUILD_DIR:-$ROOT/build/release}
 printf 'export PATH=%q:"$PATH"\n' "$build/bin"
-names=(kafka opensearch smtp)
+names=(kafka opensearch s3 smtp)
 # Nobody starts it unasked, and tests that want one are skipped where this variable is not set.
 if tests/servers/kubernetes.sh alive; then names+=(kubernetes); fi
 for name in "${names[@]}"; do

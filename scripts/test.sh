@@ -73,7 +73,7 @@ labels=(unit)
 if $long && [[ $preset != tsan ]]; then labels+=(long); fi
 if $kubernetes && [[ $preset != tsan ]]; then labels+=(kubernetes); fi
 [[ $suite != cluster ]] || labels=()
-servers=(kafka opensearch smtp)
+servers=(kafka opensearch s3 smtp)
 if $kubernetes && [[ $suite != cluster ]]; then servers+=(kubernetes); fi
 
 server_steps=$([[ $preset == tsan ]] && echo 0 || echo 2)

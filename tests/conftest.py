@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from lib.servers import Kafka, OpenSearch, Server, Smtp
+from lib.servers import S3, Kafka, OpenSearch, Server, Smtp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Marks of tests that need what `./dev setup --kubernetes` builds.
@@ -68,6 +68,12 @@ def opensearch():
 
 
 @pytest.fixture(scope="session")
+def s3():
+    """The shared object store; take keys that begin with `unique`."""
+    yield from _shared(S3())
+
+
+@pytest.fixture(scope="session")
 def smtp():
     yield from _shared(Smtp())
 
@@ -87,6 +93,11 @@ def private_kafka(tmp_path):
 @pytest.fixture
 def private_opensearch(tmp_path):
     yield from _private(OpenSearch(tmp_path))
+
+
+@pytest.fixture
+def private_s3(tmp_path):
+    yield from _private(S3(tmp_path))
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ make_network() {
 # The servers that ./dev servers starts, each on the port that it has here, whether it runs yet or not.
 spawn_forwards() {
   local server forwarded=()
-  for server in kafka opensearch smtp; do
+  for server in kafka opensearch s3 smtp; do
     mapfile -t -O "${#forwarded[@]}" forwarded < <(
       "$servers/$server.sh" exports | grep -oE "(127\.0\.0\.1|${pods_address//./\\.}):[0-9]+" | cut -d: -f2
     )

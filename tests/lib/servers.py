@@ -17,6 +17,8 @@ import pathlib
 import socket
 import subprocess
 
+import pyarrow.fs
+
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "servers"
 
 
@@ -158,6 +160,37 @@ class OpenSearch(Server):
     @property
     def secure_url(self) -> str:
         return self.exports["LEVADA_OPENSEARCH_SECURE"]
+
+
+class S3(Server):
+    kind = "s3"
+    port_count = 11
+
+    @property
+    def url(self) -> str:
+        return self.exports["LEVADA_S3"]
+
+    @property
+    def secure_url(self) -> str:
+        return self.exports["LEVADA_S3_SECURE"]
+
+    @property
+    def bucket(self) -> str:
+        """One that is there; `reader` may read it, `user` may do everything."""
+        return self.exports["LEVADA_S3_BUCKET"]
+
+    def put(self, key: str, content: bytes) -> None:
+        with self._files().open_output_stream(f"{self.bucket}/{key}") as stream:
+            stream.write(content)
+
+    def delete(self, key: str) -> None:
+        self._files().delete_file(f"{self.bucket}/{key}")
+
+    def _files(self) -> pyarrow.fs.S3FileSystem:
+        return pyarrow.fs.S3FileSystem(
+            access_key=self.user, secret_key=self.password, region="us-east-1",
+            endpoint_override=self.url, force_virtual_addressing=False,
+        )
 
 
 class Smtp(Server):

@@ -272,3 +272,23 @@ def test_mail_server_delays(private_smtp):
     _send(private_smtp, "late")
     assert time.monotonic() - began >= 1.5
     assert len(private_smtp.mails()) == 1
+
+
+# S3
+
+
+def test_s3_keeps_its_objects_over_kill_and_wants_signatures(private_s3):
+    private_s3.put("a/b.txt", b"content")
+    private_s3.kill()
+    private_s3.start()
+    unsigned = requests.get(f"{private_s3.url}/{private_s3.bucket}/a/b.txt", timeout=10)
+    assert unsigned.status_code == 403
+    reader = ["--aws-sigv4", "aws:amz:us-east-1:s3",
+              "--user", f"{private_s3.user}-reader:{private_s3.password}-reader"]
+    for url, more in ((private_s3.url, []), (private_s3.secure_url, ["--cacert", str(private_s3.ca)])):
+        done = subprocess.run(["curl", "-sf", *reader, *more, f"{url}/{private_s3.bucket}/a/b.txt"],
+                              capture_output=True)
+        assert done.stdout == b"content", url
+    put = subprocess.run(["curl", "-sf", *reader, "-X", "PUT", "--data-binary", "x",
+                          f"{private_s3.url}/{private_s3.bucket}/a"])
+    assert put.returncode != 0, "the reader may only read"
