@@ -149,6 +149,7 @@ Problems RunChecks(const v1::Pipeline& pipeline, const SourceMap& source) {
   CheckStages(context);
   CheckCluster(context);
   CheckExpressions(context);
+  CheckTests(context);
   problems.Sort();
   return problems;
 }

@@ -49,6 +49,11 @@ void CheckStages(const CheckContext& context);
 void CheckCluster(const CheckContext& context);
 // Steps, conditions and templates, and whether the results fit the topics they go to.
 void CheckExpressions(const CheckContext& context);
+// A condition at `path` over the names of `env`.
+void CheckCondition(const CheckContext& context, const std::string& path, const std::string& text,
+                    expr::Env* env);
+// What tests give and expect.
+void CheckTests(const CheckContext& context);
 // The events at the end of a stage's steps against the topic at `path` that they are written to.
 void CheckOutputTopic(const CheckContext& context, const std::string& path, const v1::Topic* from,
                       const expr::Env& env, const v1::Topic& to);

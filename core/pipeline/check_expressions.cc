@@ -29,6 +29,14 @@ size_t OffsetOf(std::string_view text, int line, int column) {
   return std::min(at, text.size());
 }
 
+void Tell(const CheckContext& context, const std::string& path, const std::string& text,
+          const std::vector<expr::Problem>& problems) {
+  for (const expr::Problem& problem : problems) {
+    context.problems->Add(context.source.Inside(
+        path, text, OffsetOf(text, problem.line, problem.column), problem.message));
+  }
+}
+
 // The expressions of one stage, in the order in which its worker compiles them.
 class ExpressionCheck {
  public:
@@ -40,7 +48,7 @@ class ExpressionCheck {
     if (text.empty() || context_.source.Broken(path)) return std::nullopt;
     std::vector<expr::Problem> problems;
     const auto program = expr::Compile(text, &env_, expected, &problems);
-    Tell(path, text, problems);
+    Tell(context_, path, text, problems);
     if (!program.ok()) return std::nullopt;
     return program->type();
   }
@@ -49,7 +57,7 @@ class ExpressionCheck {
     if (context_.source.Broken(path)) return;
     std::vector<expr::Problem> problems;
     (void)expr::Template::Compile(text, &env_, &problems);  // `problems` has all there is to know
-    Tell(path, text, problems);
+    Tell(context_, path, text, problems);
   }
 
   void Step(const v1::Step& step, const std::string& path) {
@@ -68,14 +76,6 @@ class ExpressionCheck {
   const expr::Env& env() const { return env_; }
 
  private:
-  void Tell(const std::string& path, const std::string& text,
-            const std::vector<expr::Problem>& problems) {
-    for (const expr::Problem& problem : problems) {
-      context_.problems->Add(context_.source.Inside(
-          path, text, OffsetOf(text, problem.line, problem.column), problem.message));
-    }
-  }
-
   // A field that the step mentions is one that the event can have.
   void Mention(const std::string& path, const std::string& name) {
     if (name.empty() || context_.source.Broken(path)) return;
@@ -181,6 +181,14 @@ void CheckNotify(const CheckContext& context, const v1::Notify& notify, const st
 }
 
 }  // namespace
+
+void CheckCondition(const CheckContext& context, const std::string& path, const std::string& text,
+                    expr::Env* env) {
+  if (text.empty() || context.source.Broken(path)) return;
+  std::vector<expr::Problem> problems;
+  (void)expr::Compile(text, env, kCondition, &problems);  // `problems` has all there is to know
+  Tell(context, path, text, problems);
+}
 
 void CheckExpressions(const CheckContext& context) {
   for (int i = 0; i < context.pipeline.spec().stages_size(); ++i) {

@@ -18,7 +18,8 @@ using google::protobuf::Value;
 
 class FreeFormReader {
  public:
-  FreeFormReader(SourceMap* source, Problems* problems) : source_(source), problems_(problems) {}
+  FreeFormReader(bool nulls, SourceMap* source, Problems* problems)
+      : nulls_(nulls), source_(source), problems_(problems) {}
 
   void ReadMap(const YamlNode& node, const std::string& path, Struct* out) {
     if (node.kind != YamlNode::Kind::kMapping) {
@@ -65,6 +66,7 @@ class FreeFormReader {
         }
         return Fail(node, path, base::StrCat("expected a finite number, got ", Quote(node.text)));
       case ScalarType::kNull:
+        if (nulls_) return out->set_null_value(google::protobuf::NULL_VALUE);
         return Fail(node, path, "expected a value, got nothing");
     }
   }
@@ -74,6 +76,7 @@ class FreeFormReader {
     source_->MarkBroken(path);
   }
 
+  const bool nulls_;
   SourceMap* source_;
   Problems* problems_;
 };
@@ -120,9 +123,9 @@ void AppendMap(const Struct& free_form, std::string* out) {
 
 }  // namespace
 
-void ReadFreeForm(const YamlNode& node, const std::string& path, SourceMap* source,
+void ReadFreeForm(const YamlNode& node, const std::string& path, bool nulls, SourceMap* source,
                   Problems* problems, Struct* out) {
-  FreeFormReader(source, problems).ReadMap(node, path, out);
+  FreeFormReader(nulls, source, problems).ReadMap(node, path, out);
 }
 
 std::string FreeFormToJson(const Struct& free_form) {

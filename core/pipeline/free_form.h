@@ -7,14 +7,15 @@
 #include "core/pipeline/yaml.h"
 #include "google/protobuf/struct.pb.h"
 
-// Parts of a manifest that are Kubernetes' own and that Levada hands on without knowing what is in
-// them, such as `affinity`: any map, by the manifest's rules for scalars.
+// Parts of a manifest that can be any map, by the manifest's rules for scalars: what is Kubernetes'
+// own and is handed on, such as `affinity`, and the events of tests.
 //
 // Thread-safety: pure functions.
 namespace levada::pipeline {
 
-// What does not fit is a problem and is left out.
-void ReadFreeForm(const YamlNode& node, const std::string& path, SourceMap* source,
+// What does not fit is a problem and is left out. `nulls`: a key without a value is null, as in
+// JSON; else it is a problem.
+void ReadFreeForm(const YamlNode& node, const std::string& path, bool nulls, SourceMap* source,
                   Problems* problems, google::protobuf::Struct* out);
 
 // `{"a":1}`: JSON, which is YAML as well.

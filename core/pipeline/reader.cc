@@ -213,7 +213,8 @@ void Reader::ReadValue(const YamlNode& node, const std::string& path, const Fiel
   Message* child = field.is_repeated() ? reflection.AddMessage(message, &field)
                                        : reflection.MutableMessage(message, &field);
   if (auto* free = dynamic_cast<google::protobuf::Struct*>(child); free != nullptr) {
-    return ReadFreeForm(node, path, source_, problems_, free);
+    const bool of_test = field.file() == v1::Test::descriptor()->file();
+    return ReadFreeForm(node, path, /*nulls=*/of_test, source_, problems_, free);
   }
   ReadMessage(node, path, child);
 }
