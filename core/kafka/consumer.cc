@@ -7,51 +7,12 @@
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/kafka/messages.h"
 
 namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
-
-// Keeps Kafka's fetch buffers while somebody reads the batch.
-class Messages : public BatchOwner {
- public:
-  explicit Messages(std::vector<rd_kafka_message_t*> messages) : messages_(std::move(messages)) {}
-  ~Messages() override {
-    for (rd_kafka_message_t* message : messages_) rd_kafka_message_destroy(message);
-  }
-  void ReadHeaders(const Record& record, std::vector<Header>* headers) const override {
-    const auto* message = static_cast<const rd_kafka_message_t*>(record.native);
-    rd_kafka_headers_t* list = nullptr;
-    if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    const char* name = nullptr;
-    const void* value = nullptr;
-    size_t size = 0;
-    for (size_t i = 0;
-         rd_kafka_header_get_all(list, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-         ++i) {
-      headers->push_back({name, {static_cast<const char*>(value), value ? size : 0}});
-    }
-  }
-
- private:
-  std::vector<rd_kafka_message_t*> messages_;
-};
-
-Record ToRecord(const rd_kafka_message_t* message) {
-  Record record;
-  record.has_key = message->key != nullptr;
-  if (record.has_key) record.key = {static_cast<const char*>(message->key), message->key_len};
-  record.has_value = message->payload != nullptr;
-  if (record.has_value) {
-    record.value = {static_cast<const char*>(message->payload), message->len};
-  }
-  record.timestamp_ms = rd_kafka_message_timestamp(message, nullptr);
-  record.offset = message->offset;
-  record.partition = message->partition;
-  record.native = message;
-  return record;
-}
 
 class ConsumerImpl : public Consumer {
  public:
@@ -109,18 +70,7 @@ class ConsumerImpl : public Consumer {
   absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) override {
     revoked_now_.clear();
     scratch_.resize(max_records);
-    // The client fills a batch until it is full or the time is up. So take what is there; only
-    // when nothing is, wait for one message, and take what came with it.
-    ssize_t count = rd_kafka_consume_batch_queue(queue_, 0, scratch_.data(), scratch_.size());
-    if (count == 0 && timeout.count() > 0) {
-      count = rd_kafka_consume_batch_queue(queue_, static_cast<int>(timeout.count()),
-                                           scratch_.data(), 1);
-      if (count == 1 && max_records > 1) {
-        const ssize_t more =
-            rd_kafka_consume_batch_queue(queue_, 0, scratch_.data() + 1, scratch_.size() - 1);
-        count += std::max<ssize_t>(more, 0);
-      }
-    }
+    const ssize_t count = TakeMessages(queue_, static_cast<int>(timeout.count()), &scratch_);
     if (count < 0) return ToStatus(rd_kafka_last_error(), "reading from Kafka");
     absl::Status status = assign_error_;
     Batch batch = Collect(count, &status);
@@ -195,7 +145,7 @@ class ConsumerImpl : public Consumer {
         absl::Status event = OnEvent(*message);
         if (status->ok()) *status = std::move(event);
       } else if (Wanted(*message)) {
-        records.push_back(ToRecord(message));
+        records.push_back(ToRecord(*message));
         kept.push_back(message);
         continue;
       }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/base/strings.h"
+#include "core/kafka/messages.h"
 
 namespace levada::kafka {
 namespace {
@@ -57,21 +58,6 @@ absl::StatusOr<int> CountPartitions(rd_kafka_t* client, const std::string& topic
   return count;
 }
 
-Record ToRecord(const rd_kafka_message_t& message) {
-  Record record;
-  record.has_key = message.key != nullptr;
-  if (record.has_key) record.key = {static_cast<const char*>(message.key), message.key_len};
-  record.has_value = message.payload != nullptr;
-  if (record.has_value) {
-    record.value = {static_cast<const char*>(message.payload), message.len};
-  }
-  record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
-  record.offset = message.offset;
-  record.partition = message.partition;
-  record.native = &message;
-  return record;
-}
-
 // The end of a partition that a reader of committed data comes to stands before the transactions
 // that are open; this is the one behind them, as it was at the first of those ends.
 class OpenEnd {
@@ -100,16 +86,7 @@ class OpenEnd {
 }  // namespace
 
 void ReadSnapshotHeaders(const Record& record, std::vector<Header>* headers) {
-  const auto* message = static_cast<const rd_kafka_message_t*>(record.native);
-  rd_kafka_headers_t* list = nullptr;
-  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  size_t size = 0;
-  for (size_t i = 0;
-       rd_kafka_header_get_all(list, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    headers->push_back({name, {static_cast<const char*>(value), value != nullptr ? size : 0}});
-  }
+  ReadMessageHeaders(record, headers);
 }
 
 absl::Status ReadSnapshot(const ClientConfig& config, const std::string& topic,

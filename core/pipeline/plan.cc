@@ -1,13 +1,12 @@
 #include "core/pipeline/plan.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/escaping.h"
 #include "core/base/strings.h"
 #include "core/base/units.h"
+#include "core/pipeline/digest.h"
+#include "core/pipeline/expand.h"
 #include "core/pipeline/manifest.h"
 #include "core/pipeline/rules.h"
 #include "core/pipeline/visit.h"
@@ -22,21 +21,14 @@ std::string NamespaceOf(const v1::Pipeline& pipeline) {
   return name.empty() ? "default" : name;
 }
 
-// Texts of `stage` with this format: the topics or connections that it names.
-std::set<std::string> NamesIn(const v1::Stage& stage, v1::Format format) {
+// Texts of `message` with this format: the topics, connections or files that it names.
+std::set<std::string> NamesIn(const google::protobuf::Message& message, v1::Format format) {
   std::set<std::string> names;
-  VisitTexts(stage, "",
+  VisitTexts(message, "",
              [&](const std::string&, const FieldDescriptor& field, const std::string& text) {
                if (RulesOf(field).format() == format) names.insert(text);
              });
   return names;
-}
-
-std::string Hash(std::string_view text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), 8));
 }
 
 // What only the operator acts on stays out of slices: no change of it restarts a worker.
@@ -46,6 +38,18 @@ void ClearClusterOnly(google::protobuf::Message* message) {
     if (RulesOf(*type.field(i)).cluster_only()) {
       message->GetReflection()->ClearField(message, type.field(i));
     }
+  }
+}
+
+// The files that the slice names and that come from buckets, with the way there.
+void AddFetchedFiles(const v1::PipelineSpec& spec, v1::PipelineSpec* slice) {
+  const std::set<std::string> named = NamesIn(*slice, v1::FILE);
+  for (const v1::MountedFile& file : spec.files()) {
+    if (!file.has_s3() || !named.contains(file.path())) continue;
+    *slice->add_files() = file;
+    const auto connection = spec.connections().find(file.s3().via());
+    if (connection == spec.connections().end()) continue;
+    (*slice->mutable_connections())[connection->first] = connection->second;
   }
 }
 
@@ -77,6 +81,7 @@ v1::Pipeline Slice(const v1::Pipeline& pipeline, const v1::Stage& stage) {
   v1::Stage* copy = slice.mutable_spec()->add_stages();
   *copy = stage;
   ClearClusterOnly(copy);
+  AddFetchedFiles(spec, slice.mutable_spec());
   if (!spec.dead_letters().topic().empty()) {
     slice.mutable_spec()->mutable_dead_letters()->set_topic(spec.dead_letters().topic());
   }
@@ -86,6 +91,7 @@ v1::Pipeline Slice(const v1::Pipeline& pipeline, const v1::Stage& stage) {
 PlannedStage PlanStage(const v1::Pipeline& pipeline, const v1::Stage& stage) {
   PlannedStage planned;
   planned.name = stage.name();
+  planned.part_of = stage.name();
   planned.kind = StageKind(stage);
   planned.service = ServiceName(stage);
   planned.input = InputTopic(stage);
@@ -133,7 +139,25 @@ void AllowEvents(int64_t bytes, PlannedTopic* topic) {
   if (bytes > 0) topic->config["max.message.bytes"] = base::StrCat(bytes + kRecordOverheadBytes);
 }
 
-std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline) {
+// Records of state are as large as the largest state of a key: what a producer takes, less some.
+constexpr int64_t kMaxStateBytes = 15 << 20;
+
+PlannedTopic PlanChangelog(const v1::Pipeline& pipeline, const v1::Stage& stage) {
+  // Partition by partition beside the topic that is read.
+  const v1::Topic* from = FindTopic(pipeline, stage.scoring().from());
+  PlannedTopic topic{.name = ChangelogTopic(pipeline, stage.name()),
+                     .role = PlannedTopic::Role::kChangelog,
+                     .partitions = from == nullptr ? 1 : static_cast<int>(from->partitions())};
+  if (from != nullptr && from->replication() > 0) {
+    topic.replication = static_cast<int>(from->replication());
+  }
+  topic.config = {{"cleanup.policy", "compact"},
+                  {"max.message.bytes", base::StrCat(kMaxStateBytes)}};
+  return topic;
+}
+
+std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline,
+                                     const std::vector<std::string>& repartition_topics) {
   using Role = PlannedTopic::Role;
   const v1::PipelineSpec& spec = pipeline.spec();
   const std::map<std::string, int64_t> largest = LargestEvents(pipeline);
@@ -150,6 +174,9 @@ std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline) {
     const auto it = largest.find(topic.name());
     if (it != largest.end()) AllowEvents(it->second, &planned);
     if (it != largest.end()) largest_of_all = std::max(largest_of_all, it->second);
+    const bool between = std::find(repartition_topics.begin(), repartition_topics.end(),
+                                   topic.name()) != repartition_topics.end();
+    if (between) planned.role = Role::kRepartition;
     topics.push_back(std::move(planned));
   }
   PlannedTopic dead_letters{.name = spec.dead_letters().topic(),
@@ -169,6 +196,7 @@ std::vector<PlannedTopic> PlanTopics(const v1::Pipeline& pipeline) {
                         .partitions = from == nullptr ? 1 : static_cast<int>(from->partitions()),
                         .config = compact});
     }
+    if (KeepsState(stage.scoring())) topics.push_back(PlanChangelog(pipeline, stage));
     if (stage.ingest().has_file()) {
       topics.push_back({.name = PositionsTopic(pipeline, stage.name()),
                         .role = Role::kPositions,
@@ -199,6 +227,22 @@ std::string SentTopic(const v1::Pipeline& pipeline, std::string_view stage) {
 
 std::string PositionsTopic(const v1::Pipeline& pipeline, std::string_view stage) {
   return base::StrCat(NamePrefix(pipeline), stage, ".positions");
+}
+
+// Of one object there is one copy, whatever it is called in the manifest.
+std::string FetchedName(const v1::Pipeline& pipeline, const v1::BucketFile& file) {
+  const auto connection = pipeline.spec().connections().find(file.via());
+  const std::string endpoint =
+      connection == pipeline.spec().connections().end() ? "" : connection->second.s3().endpoint();
+  return Hash(base::StrCat(endpoint, "\n", file.bucket(), "\n", file.key()));
+}
+
+std::string ChangelogTopic(const v1::Pipeline& pipeline, std::string_view stage) {
+  return base::StrCat(NamePrefix(pipeline), stage, ".changelog");
+}
+
+std::string RepartitionTopic(const v1::Pipeline& pipeline, std::string_view part) {
+  return base::StrCat(NamePrefix(pipeline), part, ".input");
 }
 
 std::string_view StageKind(const v1::Stage& stage) {
@@ -234,6 +278,7 @@ std::vector<std::string> OutputTopics(const v1::Stage& stage) {
   }
   add(stage.scoring().to());
   for (const v1::Output& output : stage.scoring().outputs()) add(output.to());
+  for (const v1::Step& step : stage.scoring().steps()) add(step.window().late_to());
   return topics;
 }
 
@@ -253,11 +298,14 @@ const v1::Stage* FindStage(const v1::Pipeline& pipeline, std::string_view name) 
 
 Plan Compile(const v1::Pipeline& pipeline) {
   Plan plan;
-  plan.pipeline = pipeline;
+  const Expanded expanded = Expand(pipeline);
+  plan.pipeline = expanded.pipeline;
   ApplyDefaults(&plan.pipeline);
-  plan.topics = PlanTopics(plan.pipeline);
-  for (const v1::Stage& stage : pipeline.spec().stages()) {
-    plan.stages.push_back(PlanStage(pipeline, stage));
+  plan.topics = PlanTopics(plan.pipeline, expanded.repartition_topics);
+  for (const v1::Stage& stage : expanded.pipeline.spec().stages()) {
+    PlannedStage& planned = plan.stages.emplace_back(PlanStage(expanded.pipeline, stage));
+    const auto part = expanded.part_of.find(stage.name());
+    if (part != expanded.part_of.end()) planned.part_of = part->second;
   }
   return plan;
 }

@@ -37,10 +37,18 @@ std::string DeadLetterTopic(const v1::Pipeline& pipeline);
 std::string SentTopic(const v1::Pipeline& pipeline, std::string_view stage);
 // How far an ingest stage has read its file (compacted).
 std::string PositionsTopic(const v1::Pipeline& pipeline, std::string_view stage);
+// What a scoring stage remembers (compacted).
+std::string ChangelogTopic(const v1::Pipeline& pipeline, std::string_view stage);
+// What the part of a stage reads whose events are told apart otherwise than in the stage's topic
+// (core/pipeline/expand.h).
+std::string RepartitionTopic(const v1::Pipeline& pipeline, std::string_view part);
 // "scoring" for a stage with a scoring section; empty for none.
 std::string_view StageKind(const v1::Stage& stage);
 // "levada-scoring"
 std::string ServiceName(const v1::Stage& stage);
+
+// The file that an object of a bucket is fetched into, in a folder for such files.
+std::string FetchedName(const v1::Pipeline& pipeline, const v1::BucketFile& file);
 
 // Topics that a stage reads (ingest: none) and writes, in the manifest's order; the dead-letter
 // topic and the pipeline's own topics are not among them.
@@ -51,7 +59,7 @@ const v1::Topic* FindTopic(const v1::Pipeline& pipeline, std::string_view name);
 const v1::Stage* FindStage(const v1::Pipeline& pipeline, std::string_view name);
 
 struct PlannedTopic {
-  enum class Role { kDeclared, kDeadLetters, kSent, kPositions };
+  enum class Role { kDeclared, kDeadLetters, kSent, kPositions, kChangelog, kRepartition };
   std::string name;
   Role role = Role::kDeclared;
   int partitions = 1;
@@ -61,20 +69,22 @@ struct PlannedTopic {
 
 struct PlannedStage {
   std::string name;
+  std::string part_of;         // the stage of the manifest; `name`, unless that came to several
   std::string kind;            // "scoring"
   std::string service;         // "levada-scoring"
   std::string consumer_group;  // empty for ingest, which consumes nothing
   std::string input;           // topic; empty for ingest
   std::vector<std::string> outputs;
-  // A Pipeline manifest with this stage, the connections and topics it touches, and of the topics
-  // only what a worker reads: a longer retention restarts nobody.
+  // A Pipeline manifest with this stage, the connections and topics it touches, the files among
+  // those it names that come from buckets, and of the topics only what a worker reads: a longer
+  // retention restarts nobody.
   v1::Pipeline slice;
   std::string slice_yaml;
   std::string slice_hash;  // 16 hexadecimal digits; the stage is restarted when it changes
 };
 
 struct Plan {
-  v1::Pipeline pipeline;  // defaults applied
+  v1::Pipeline pipeline;  // defaults applied, stages in parts (core/pipeline/expand.h)
   std::vector<PlannedTopic> topics;
   std::vector<PlannedStage> stages;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/expr/env.h"
@@ -24,8 +25,20 @@ namespace levada::pipeline {
 // FIELD_TYPE_LONG → kLong; kDyn where there is none.
 expr::FieldType ToExprType(v1::FieldType type);
 
+// The declared type that JSON of the type reads back as; unspecified where none does.
+v1::FieldType ToFieldType(expr::Type type);
+
 // Env of the expressions over the events of `topic`; of any event where it is null.
 expr::Env EnvOf(const v1::Topic* topic);
+
+// Goes on with the Env behind a step whose expressions were checked: what it adds and takes away.
+// A window begins an Env of its own.
+void DeclareStep(const v1::Step& step, expr::Env* env);
+
+// `<name>_<span>`, or its name alone where the span makes no difference.
+std::string FeatureName(const v1::Aggregate& feature, std::string_view span);
+// The type of an aggregate over the events of `env`; dyn where it is not known.
+expr::Type AggregateType(const std::string& value, expr::Env* env);
 
 // Types of the fields that steps add.
 inline expr::Type ModelScoreType() { return {expr::Kind::kDouble}; }
@@ -34,6 +47,12 @@ inline expr::Type ModelVersionType() { return {expr::Kind::kString}; }
 inline expr::Type RulesOutcomeType() { return expr::Type::Dyn(); }
 inline expr::Type RulesNamesType() {
   return {.kind = expr::Kind::kList, .element = expr::Kind::kString};
+}
+inline expr::Type JoinedType() { return expr::Type::Dyn(); }  // an object, or null
+inline expr::Type WindowTimeType() { return {expr::Kind::kTimestamp}; }
+inline expr::Type AnomalyNumberType() { return {expr::Kind::kDouble}; }
+inline expr::Type AnomalyNumbersType() {
+  return {.kind = expr::Kind::kList, .element = expr::Kind::kDouble};
 }
 // Microseconds.
 inline expr::Type TookType() { return {expr::Kind::kInt}; }

@@ -56,6 +56,10 @@ class Batch {
   void ReadHeaders(const Record& record, std::vector<Header>* headers) const {
     if (owner_) owner_->ReadHeaders(record, headers);
   }
+  // Leaves out the records of a partition.
+  void Drop(int32_t partition) {
+    std::erase_if(records_, [&](const Record& record) { return record.partition == partition; });
+  }
   uint64_t bytes() const;  // keys and values
 
  private:
@@ -66,8 +70,11 @@ class Batch {
 
 // A record that cannot be processed. `source` is its index in the batch.
 struct DeadLetter {
-  int32_t source = 0;
-  std::string error;  // one sentence: what, where, what was expected
+  int32_t source = 0;  // -1: none, where it came of no record of the batch
+  std::string error;   // one sentence: what, where, what was expected
+  // What is kept in place of the source's value: an event that a step made (the result of a
+  // window).
+  std::string event = {};
 };
 
 // A record to send on. Its value is either in the output's own buffer or the input's bytes.
@@ -79,8 +86,9 @@ struct OutputRecord {
   uint32_t begin = 0;         // the value, in buffer()
   uint32_t size = 0;
   int64_t timestamp_ms = 0;
-  int32_t source = -1;  // index of the record that it came from, whose headers go along
-  int16_t topic = 0;    // index into the stage's list of output topics
+  int32_t source = -1;     // index of the record that it came from, whose headers go along
+  int32_t partition = -1;  // -1: by the key
+  int16_t topic = 0;       // index into the stage's list of output topics
   bool has_key = false;
   bool has_value = true;
 };

@@ -3,12 +3,16 @@
 //
 //   poll ─► process ─► pending work ─► produce ──► transaction n ──► commit n (other thread)
 //                          ▲ held while commit n is under way: a producer has one transaction
+// What the processor remembers is written to its changelog just before a commit begins: then all
+// that was processed is in the open transaction, and no more. Partitions that come here are read
+// from it first; meanwhile nothing is processed.
 //
 // Exactly once: outputs, dead letters and input offsets are in one Kafka transaction, fenced by the
 // group's metadata (KIP-447). Whatever fails, the transaction is aborted and the session is made
 // anew from the committed offsets.
 
 #include <deque>
+#include <optional>
 
 #include "core/base/units.h"
 #include "core/kafka/consumer.h"
@@ -16,6 +20,7 @@
 #include "core/runtime/latency.h"
 #include "core/runtime/record_limits.h"
 #include "core/runtime/stage_output.h"
+#include "core/runtime/state_reader.h"
 #include "core/runtime/worker.h"
 
 namespace levada::runtime {
@@ -30,6 +35,8 @@ constexpr int kBatchRecords = 2000;
 constexpr size_t kMaxPendingBytes = 12 << 20;
 constexpr size_t kRecordOverhead = 256;
 constexpr milliseconds kIdlePoll{100};
+constexpr milliseconds kTickEvery{100};
+constexpr milliseconds kRestoreStep{50};
 
 struct Settings {
   bool exactly_once = true;
@@ -55,12 +62,14 @@ struct Work {
 
 class Session : public kafka::RebalanceListener {
  public:
+  // `topics`: that the processor writes, its changelog the last.
   Session(Worker& worker, Processor& processor, const Settings& settings,
-          const std::vector<int64_t>& max_bytes)
+          const std::vector<std::string>& topics, const std::vector<int64_t>& max_bytes)
       : worker_(worker),
         processor_(processor),
+        state_(processor.state()),
         settings_(settings),
-        output_(worker, processor.output_topics(), max_bytes, settings.exactly_once) {}
+        output_(worker, topics, max_bytes, settings.exactly_once) {}
 
   // Runs until drained (OK) or something fails.
   absl::Status Run() {
@@ -81,6 +90,10 @@ class Session : public kafka::RebalanceListener {
   void OnAssigned(std::vector<kafka::PartitionOffset>* partitions) override {
     assigned_ = true;
     CountRebalance(worker_, *consumer_, static_cast<int>(partitions->size()));
+    for (const kafka::PartitionOffset& assigned : *partitions) {
+      absl::Status status = reader_ ? reader_->Add(assigned.partition) : absl::OkStatus();
+      if (failed_.ok()) failed_ = std::move(status);
+    }
   }
 
   void OnRevoked(const std::vector<int32_t>& partitions, bool lost) override {
@@ -91,11 +104,20 @@ class Session : public kafka::RebalanceListener {
     absl::Status status =
         lost ? absl::AbortedError("partitions were lost to another worker") : CommitAll();
     if (!status.ok() && failed_.ok()) failed_ = std::move(status);
+    for (const int32_t partition : partitions) {
+      if (reader_) reader_->Remove(partition);
+      for (Batch& batch : held_) batch.Drop(partition);
+    }
   }
 
  private:
   absl::Status Open() {
     if (absl::Status status = output_.Open(); !status.ok()) return status;
+    if (state_ != nullptr) {
+      state_->Reset();
+      reader_.emplace(worker_.kafka, *state_);
+      if (absl::Status status = reader_->Open(); !status.ok()) return status;
+    }
     auto consumer = OpenInput(worker_, this);
     if (!consumer.ok()) return consumer.status();
     consumer_ = *std::move(consumer);
@@ -103,20 +125,69 @@ class Session : public kafka::RebalanceListener {
   }
 
   absl::Status Step() {
+    if (reader_ && reader_->busy()) return Restore();
     const bool paused = worker_.control.paused();
     paused ? consumer_->Pause() : consumer_->Resume();
     if (assigned_) worker_.control.Set(paused ? State::kPaused : State::kRunning);
     absl::StatusOr<Batch> batch = consumer_->Poll(kBatchRecords, PollTimeout());
     if (!batch.ok()) return batch.status();
+    if (!batch->empty()) held_.push_back(*std::move(batch));
     if (!failed_.ok()) return failed_;
-    if (!batch->empty()) {
-      if (absl::Status status = Process(*std::move(batch)); !status.ok()) return status;
-    }
+    if (absl::Status status = ProcessHeld(); !status.ok()) return status;
     if (absl::Status status = ProduceIfFree(); !status.ok()) return status;
     ReportLag();
     const bool due =
         output_.open() && Clock::now() - output_.opened_at() >= settings_.commit_interval;
-    return due ? output_.StartCommit(*consumer_) : absl::OkStatus();
+    return due ? StartCommit() : absl::OkStatus();
+  }
+
+  // Reads what the processor remembers of partitions that came, while it stays in the group.
+  absl::Status Restore() {
+    consumer_->Pause();
+    worker_.control.Set(State::kStarting, reader_->Progress());
+    absl::StatusOr<Batch> batch = consumer_->Poll(kBatchRecords, milliseconds(0));
+    if (!batch.ok()) return batch.status();
+    if (!batch->empty()) held_.push_back(*std::move(batch));
+    if (!failed_.ok()) return failed_;
+    if (absl::Status status = ProduceIfFree(); !status.ok()) return status;
+    return reader_->Step(kRestoreStep);
+  }
+
+  // The batch that was read last; more where partitions came together with events of others.
+  absl::Status ProcessHeld() {
+    if (reader_ && reader_->busy()) return absl::OkStatus();
+    if (reader_) {
+      if (absl::Status status = reader_->Follow(); !status.ok()) return status;
+    }
+    while (!held_.empty()) {
+      Batch batch = std::move(held_.front());
+      held_.pop_front();
+      if (batch.empty()) continue;
+      if (absl::Status status = Process(std::move(batch)); !status.ok()) return status;
+    }
+    return state_ != nullptr ? Tick() : absl::OkStatus();
+  }
+
+  absl::Status Tick() {
+    const auto now = Clock::now();
+    if (now - ticked_at_ < kTickEvery) return absl::OkStatus();
+    ticked_at_ = now;
+    Work work = NewWork();
+    absl::Status status = state_->Tick(NowMs(), &work.output);
+    if (!status.ok()) return status;
+    const bool any = !work.output.records().empty() || !work.output.dead_letters().empty();
+    any ? Add(std::move(work)) : spare_.push_back(std::move(work.output));
+    return absl::OkStatus();
+  }
+
+  // All that was processed is in the open transaction: so is what the processor knows by it.
+  absl::Status StartCommit() {
+    if (state_ != nullptr && !state_->changelog().empty()) {
+      changes_.Clear();
+      state_->Checkpoint(&changes_);
+      if (absl::Status status = output_.ProduceChanges(changes_); !status.ok()) return status;
+    }
+    return output_.StartCommit(*consumer_);
   }
 
   milliseconds PollTimeout() const {
@@ -130,21 +201,29 @@ class Session : public kafka::RebalanceListener {
   absl::Status Process(Batch batch) {
     const uint64_t batch_bytes = batch.bytes();
     worker_.metrics.In(batch.size(), batch_bytes);
-    Work work;
+    Work work = NewWork();
     work.bytes = batch_bytes + batch.size() * kRecordOverhead;
-    if (!spare_.empty()) {
-      work.output = std::move(spare_.back());
-      spare_.pop_back();
-    }
     absl::Status status = processor_.Process(batch, &work.output);
     if (!status.ok()) return status;
     worker_.metrics.Filtered(work.output.filtered);
     work.arrival_ms = ArrivalMs(batch);
     work.batch = std::move(batch);
+    Add(std::move(work));
+    return absl::OkStatus();
+  }
+
+  Work NewWork() {
+    Work work;
+    if (spare_.empty()) return work;
+    work.output = std::move(spare_.back());
+    spare_.pop_back();
+    return work;
+  }
+
+  void Add(Work work) {
     work.bytes += work.output.buffer().size();
     pending_bytes_ += work.bytes;
     pending_.push_back(std::move(work));
-    return absl::OkStatus();
   }
 
   // Produces pending work unless a commit is under way; waits for it when too much is pending.
@@ -168,7 +247,7 @@ class Session : public kafka::RebalanceListener {
   absl::Status CommitAll() {
     absl::Status status = output_.TakeCommit(true);
     if (status.ok()) status = ProduceIfFree();
-    if (status.ok() && output_.open()) status = output_.StartCommit(*consumer_);
+    if (status.ok() && output_.open()) status = StartCommit();
     if (status.ok()) status = output_.TakeCommit(true);
     return status;
   }
@@ -190,14 +269,19 @@ class Session : public kafka::RebalanceListener {
 
   Worker& worker_;
   Processor& processor_;
+  Stateful* const state_;  // null: it remembers nothing
   const Settings settings_;
   StageOutput output_;
+  std::optional<StateReader> reader_;
   std::unique_ptr<kafka::Consumer> consumer_;
 
+  std::deque<Batch> held_;  // read and not processed
   std::deque<Work> pending_;
   size_t pending_bytes_ = 0;
   std::vector<OutputBatch> spare_;
+  OutputBatch changes_;
   Clock::time_point lag_at_;
+  Clock::time_point ticked_at_;
 
   bool assigned_ = false;
   bool closing_ = false;
@@ -211,16 +295,19 @@ absl::Status RunProcessor(Worker& worker, Processor& processor) {
   base::Backoff backoff(kFirstWait, kLongestWait);
   bool serving = false;
   std::vector<std::string> topics = processor.output_topics();
-  topics.push_back(pipeline::DeadLetterTopic(worker.context.pipeline));
+  const Stateful* const state = processor.state();
+  if (state != nullptr && !state->changelog().empty()) topics.push_back(state->changelog());
+  std::vector<std::string> written = topics;
+  written.push_back(pipeline::DeadLetterTopic(worker.context.pipeline));
   absl::Status status;
   while (!worker.control.draining()) {
     worker.control.Beat();
-    absl::StatusOr<std::vector<int64_t>> limits = MaxRecordBytes(worker.kafka, topics);
+    absl::StatusOr<std::vector<int64_t>> limits = MaxRecordBytes(worker.kafka, written);
     status = limits.status();
     if (status.ok() && !std::exchange(serving, true)) status = processor.StartServing();
     if (status.ok()) {
       const auto began = Clock::now();
-      status = Session(worker, processor, settings, *limits).Run();
+      status = Session(worker, processor, settings, topics, *limits).Run();
       if (Clock::now() - began > std::chrono::seconds(30)) backoff.Reset();
     }
     if (status.ok() || !Retriable(status)) break;

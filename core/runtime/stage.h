@@ -50,6 +50,7 @@ namespace levada::runtime {
 
 class StageMetrics;
 class Control;
+class Stateful;
 
 // Everything a stage is made from. Outlives the stage.
 struct StageContext {
@@ -85,6 +86,8 @@ class Processor {
   virtual const std::vector<std::string>& output_topics() const = 0;
   // Appends to `out` what becomes of the records of `in`, in order. Never fails on data.
   virtual absl::Status Process(const Batch& in, OutputBatch* out) = 0;
+  // What it remembers between batches (core/runtime/stateful.h); null: nothing.
+  virtual Stateful* state() { return nullptr; }
   // Starts what answers beside the stream (the synchronous detector); called once, when Kafka is
   // reached. Drain: no new requests, finish those under way.
   virtual absl::Status StartServing() { return absl::OkStatus(); }

@@ -89,7 +89,7 @@ absl::Status StageOutput::Produce(const Batch& batch, const OutputBatch& result,
     if (absl::Status status = ProduceOne(batch, result, record); !status.ok()) return status;
   }
   for (const DeadLetter& dead : result.dead_letters()) {
-    if (absl::Status status = Bury(batch, dead.source, dead.error); !status.ok()) return status;
+    if (absl::Status status = Bury(batch, dead); !status.ok()) return status;
   }
   for (const Record& record : batch.records()) {
     tally_.offsets[record.partition] = record.offset + 1;
@@ -107,11 +107,14 @@ absl::Status StageOutput::ProduceOne(const Batch& batch, const OutputBatch& resu
   out.value = result.Value(record);
   out.has_value = record.has_value;
   out.timestamp_ms = record.timestamp_ms;
+  out.partition = record.partition;
   const auto size = static_cast<int64_t>(out.value.size() + out.key.size());
   if (size > max_bytes_[record.topic]) {
-    return Bury(batch, record.source,
-                base::StrCat("the result has ", size, " bytes; topic ", topics_[record.topic],
-                             " takes ", max_bytes_[record.topic], " (max.message.bytes)"));
+    std::string error =
+        base::StrCat("the result has ", size, " bytes; topic ", topics_[record.topic], " takes ",
+                     max_bytes_[record.topic], " (max.message.bytes)");
+    return Bury(batch, {record.source, std::move(error),
+                        record.source < 0 ? std::string(out.value) : std::string()});
   }
   headers_.clear();
   if (record.source >= 0) batch.ReadHeaders(batch[record.source], &headers_);
@@ -121,11 +124,38 @@ absl::Status StageOutput::ProduceOne(const Batch& batch, const OutputBatch& resu
   return producer_->Produce(out);
 }
 
-absl::Status StageOutput::Bury(const Batch& batch, int32_t source, std::string_view error) {
+absl::Status StageOutput::ProduceChanges(const OutputBatch& changes) {
+  kafka::Outgoing out;
+  out.topic = static_cast<int>(topics_.size()) - 1;
+  out.has_key = true;
+  for (const OutputRecord& change : changes.records()) {
+    out.key = change.key;
+    out.value = changes.Value(change);
+    out.has_value = change.has_value;
+    out.partition = change.partition;
+    const auto size = static_cast<int64_t>(out.value.size() + out.key.size());
+    if (size > max_bytes_[out.topic]) {
+      return absl::FailedPreconditionError(
+          base::StrCat("the state of a key has ", size, " bytes; topic ", topics_.back(), " takes ",
+                       max_bytes_[out.topic], " (max.message.bytes)"));
+    }
+    if (absl::Status status = producer_->Produce(out); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StageOutput::Bury(const Batch& batch, const DeadLetter& dead) {
   headers_.clear();
-  batch.ReadHeaders(batch[source], &headers_);
+  Record record;
+  record.offset = -1;
+  record.timestamp_ms = NowMs();
+  if (dead.source >= 0) {
+    record = batch[dead.source];
+    batch.ReadHeaders(record, &headers_);
+  }
+  if (!dead.event.empty()) record.value = dead.event;
   ++tally_.dead_letters;
-  return dead_letters_->Write(batch.topic(), batch[source], headers_, error);
+  return dead_letters_->Write(worker_.input, record, headers_, dead.error);
 }
 
 absl::Status StageOutput::StartCommit(kafka::Consumer& consumer) {

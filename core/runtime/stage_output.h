@@ -45,6 +45,9 @@ class StageOutput {
 
   // `arrival_ms`: when the batch came into Levada, -1 if unknown.
   absl::Status Produce(const Batch& batch, const OutputBatch& result, int64_t arrival_ms);
+  // Changed state, into the last of the topics; no result of the stage. Something was produced
+  // before.
+  absl::Status ProduceChanges(const OutputBatch& changes);
   // Begins to commit all that was produced; at least once commits here and now.
   absl::Status StartCommit(kafka::Consumer& consumer);
   // The answer of the commit under way, if it is there or `wait`; OK where there is none.
@@ -66,7 +69,7 @@ class StageOutput {
   absl::Status Begin();
   absl::Status ProduceOne(const Batch& batch, const OutputBatch& result,
                           const OutputRecord& record);
-  absl::Status Bury(const Batch& batch, int32_t source, std::string_view error);
+  absl::Status Bury(const Batch& batch, const DeadLetter& dead);
   absl::Status CommitPlainly(kafka::Consumer& consumer,
                              const std::vector<kafka::PartitionOffset>& offsets);
   absl::Status CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "core/base/strings.h"
+#include "core/pipeline/expand.h"
 
 namespace levada::topics {
 namespace {
@@ -19,7 +20,8 @@ kafka::NewTopic AsNew(const PlannedTopic& topic) {
   return {topic.name, topic.partitions, topic.replication, topic.config};
 }
 
-bool OwnLog(Role role) { return role == Role::kSent || role == Role::kPositions; }
+// Of no use to anybody without the stage whose log it is.
+bool OwnLog(Role role) { return role != Role::kDeclared && role != Role::kDeadLetters; }
 
 std::string Join(const std::vector<TopicChange>& changes) {
   std::string text;
@@ -203,6 +205,11 @@ std::string KeysStay(const pipeline::Plan& plan, const PlannedTopic& topic) {
   if (policy != topic.config.end() && policy->second.find("compact") != std::string::npos) {
     return "it is a table, and with more partitions its keys would move away from their old values";
   }
+  for (const v1::Stage& stage : plan.pipeline.spec().stages()) {
+    if (stage.scoring().from() != topic.name || !pipeline::KeepsState(stage.scoring())) continue;
+    return base::StrCat("the stage ", stage.name(),
+                        " remembers events by key, and keys would move away from their state");
+  }
   const v1::Topic* declared = pipeline::FindTopic(plan.pipeline, topic.name);
   if (declared == nullptr || declared->key().empty()) return "";
   for (const v1::Stage& stage : plan.pipeline.spec().stages()) {
@@ -234,6 +241,10 @@ std::string_view RoleName(pipeline::PlannedTopic::Role role) {
       return "Sent";
     case Role::kPositions:
       return "Positions";
+    case Role::kChangelog:
+      return "Changelog";
+    case Role::kRepartition:
+      return "Repartition";
     case Role::kDeclared:
       break;
   }

@@ -2,86 +2,85 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/arena.h"
-#include "core/expr/activation.h"
-#include "core/expr/env.h"
 #include "core/record/record.h"
 #include "core/runtime/stage.h"
-#include "services/scoring/step.h"
-#include "services/scoring/writer.h"
+#include "core/runtime/stateful.h"
+#include "services/scoring/event_time.h"
+#include "services/scoring/outputs.h"
+#include "services/scoring/probe.h"
+#include "services/scoring/segment.h"
+#include "services/scoring/state/state.h"
+#include "services/scoring/state/tables.h"
 
 // The steps of a scoring stage over batches of events: scan once, run the steps, write what
 // remains.
 //
-//   scan ─► steps ─► [barrier: model over the whole batch] ─► steps ─► write, route
+//   scan ─► segment ─► window ─► segment ─► … ─► outputs
 //
-// Per event nothing is allocated: values live in the scan's slots, the activation and one arena a
-// batch.
-//
-// Threads: one at a time. The stream and the synchronous detector have a Chain each.
+// Threads: one at a time. The stream and the synchronous detector have a Chain each; that of the
+// detector looks at the state of the stream's, between its batches, and never changes it.
 namespace levada::scoring {
 
-class Chain : public runtime::Processor {
+class Chain : public runtime::Processor, private runtime::Stateful {
  public:
-  static absl::StatusOr<std::unique_ptr<Chain>> Make(const runtime::StageContext& context);
+  // `stream`: whose state is looked at; null: it has its own.
+  static absl::StatusOr<std::unique_ptr<Chain>> Make(const runtime::StageContext& context,
+                                                     Chain* stream = nullptr);
 
-  const std::vector<std::string>& output_topics() const override { return topic_names_; }
+  const std::vector<std::string>& output_topics() const override { return outputs_.topics(); }
   absl::Status Process(const Batch& in, OutputBatch* out) override;
+  // Null where no step remembers anything.
+  runtime::Stateful* state() override {
+    return state_.empty() && tables_.topics().empty() ? nullptr : this;
+  }
+  // How many events came to each step.
+  std::vector<Segment::Reached> Coverage() const;
 
  private:
-  // Where results go, and what makes their key. Their Kafka timestamp is the input's: the time of
-  // arrival, not the event's own (core/runtime/latency.h).
-  struct Output {
-    std::optional<expr::Program> when;
-    bool compacted = false;
-    // The record's own key is right unless the topic names another field for it.
-    std::optional<expr::Program> key;
-    int key_field = -1;  // the scan's slot, where the key is a field as it stands in the event
-  };
-  // An event between two runs of steps.
-  struct Row {
-    int32_t source = 0;
-    json::ScanInfo info;
-    std::span<const json::Value> raw;
-    std::span<const expr::Value> slots;  // as they were at the barrier
-    int64_t nanos = 0;
-  };
+  class Sink;
 
-  explicit Chain(expr::Env env) : env_(std::move(env)) {}
+  explicit Chain(Chain* stream)
+      : stream_(stream), tables_(stream == nullptr ? own_tables_ : stream->tables_) {}
 
   absl::Status MakeSteps(const runtime::StageContext& context);
   absl::Status MakeOutputs(const runtime::StageContext& context);
-  absl::StatusOr<Output> MakeOutput(const runtime::StageContext& context, const v1::Output& config);
+  StageState& shared_state() { return stream_ == nullptr ? state_ : stream_->state_; }
 
   void ScanAll(const Batch& in, OutputBatch* out);
-  absl::Status RunSteps(const Batch& in, OutputBatch* out);
-  // Steps [begin, end) for one row; false when it ends here.
-  bool RunRow(const Row& row, size_t row_index, size_t begin, size_t end, OutputBatch* out);
-  void Resume(const Batch& in, const Row& row);
-  void Keep(Row* row);
-  void Emit(const Batch& in, const Row& row, OutputBatch* out);
-  bool EmitTo(const Row& row, int topic, OutputRecord record, OutputBatch* out);
-  void SetKey(const Output& output, const Row& row, OutputRecord* record, OutputBatch* out);
-  void EmitTombstone(const Record& record, int32_t source, OutputBatch* out);
-  void Fail(const Row& row, std::string_view where, std::string_view error, OutputBatch* out);
+  bool PlaceInTime(const Record& record, Row* row, std::string* error);
+  absl::Status RunSegments(const Batch& in, size_t first, OutputBatch* out);
 
-  expr::Env env_;
-  std::vector<std::unique_ptr<Step>> steps_;
-  std::vector<std::string> topic_names_;
-  std::vector<Output> outputs_;
-  CopiedFields copied_;
-  std::optional<EventWriter> writer_;
-  int took_slot_ = -1;
+  // runtime::Stateful
+  const std::vector<std::string>& tables() const override { return tables_.topics(); }
+  void UpdateTable(size_t table, const Batch& records) override;
+  const std::string& changelog() const override { return changelog_; }
+  void Assign(int32_t partition, int32_t of) override;
+  absl::Status Restore(const Batch& records) override;
+  void Restored(int32_t partition) override;
+  void Release(int32_t partition) override;
+  void Checkpoint(OutputBatch* changes) override;
+  absl::Status Tick(int64_t now_ms, OutputBatch* out) override;
+  void Reset() override;
+
+  Chain* const stream_;
+  StageState state_;
+  Tables own_tables_;
+  Tables& tables_;
+  std::string changelog_;
+  std::optional<EventTime> event_time_;
+  std::optional<StateProbe> probe_;
+  uint64_t late_ = 0;
 
   base::Arena arena_;
-  std::optional<expr::Activation> activation_;
-  std::vector<Row> rows_;
-  std::string text_;  // keys on their way out
+  std::vector<std::unique_ptr<Segment>> segments_;
+  Outputs outputs_;
+  size_t results_ = 0;             // outputs of the last segment; those for late events follow
+  std::vector<int> late_outputs_;  // by segment: output, or -1
 };
 
 }  // namespace levada::scoring

@@ -1,6 +1,7 @@
 #include "services/scoring/probe.h"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
@@ -56,5 +57,41 @@ void ModelProbe::Predicted(std::span<const float> predictions) {
   }
   predictions_.ObserveMultiple(counts, sum);
 }
+
+namespace {
+
+prometheus::Gauge& AddGauge(prometheus::Registry& registry,
+                            const std::map<std::string, std::string>& labels,
+                            const std::string& name, const std::string& help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Labels(labels).Register(registry).Add({});
+}
+
+}  // namespace
+
+StateProbe::StateProbe(prometheus::Registry& registry,
+                       const std::map<std::string, std::string>& labels)
+    : keys_(AddGauge(registry, labels, "levada_scoring_state_keys",
+                     "Keys whose state this worker holds")),
+      bytes_(AddGauge(registry, labels, "levada_scoring_state_bytes",
+                      "Memory of the state that this worker holds")),
+      table_rows_(AddGauge(registry, labels, "levada_scoring_table_rows",
+                           "Rows of the tables that this worker joins with")),
+      table_bytes_(AddGauge(registry, labels, "levada_scoring_table_bytes",
+                            "Memory of the tables that this worker joins with")),
+      late_(prometheus::BuildCounter()
+                .Name("levada_scoring_late_total")
+                .Help("Events that came too late for a window")
+                .Labels(labels)
+                .Register(registry)
+                .Add({})) {}
+
+void StateProbe::Set(const Size& size) {
+  keys_.Set(static_cast<double>(size.keys));
+  bytes_.Set(static_cast<double>(size.bytes));
+  table_rows_.Set(static_cast<double>(size.table_rows));
+  table_bytes_.Set(static_cast<double>(size.table_bytes));
+}
+
+void StateProbe::Late(uint64_t events) { late_.Increment(static_cast<double>(events)); }
 
 }  // namespace levada::scoring

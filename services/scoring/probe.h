@@ -10,6 +10,7 @@
 
 namespace prometheus {
 class Counter;
+class Gauge;
 class Histogram;
 class Registry;
 }  // namespace prometheus
@@ -51,6 +52,28 @@ class ModelProbe {
 
  private:
   prometheus::Histogram& predictions_;
+};
+
+// What a stage remembers.
+class StateProbe {
+ public:
+  StateProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
+
+  struct Size {
+    size_t keys = 0;
+    size_t bytes = 0;
+    size_t table_rows = 0;
+    size_t table_bytes = 0;
+  };
+  void Set(const Size& size);
+  void Late(uint64_t events);  // for a window that was closed
+
+ private:
+  prometheus::Gauge& keys_;
+  prometheus::Gauge& bytes_;
+  prometheus::Gauge& table_rows_;
+  prometheus::Gauge& table_bytes_;
+  prometheus::Counter& late_;
 };
 
 }  // namespace levada::scoring

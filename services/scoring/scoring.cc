@@ -16,6 +16,7 @@ class Scoring : public runtime::Processor {
   absl::Status Process(const Batch& in, OutputBatch* out) override {
     return chain_->Process(in, out);
   }
+  runtime::Stateful* state() override { return chain_->state(); }
 
   absl::Status StartServing() override {
     if (detector_ == nullptr) return absl::OkStatus();
@@ -41,7 +42,7 @@ absl::StatusOr<std::unique_ptr<runtime::Processor>> MakeScoring(
   if (!chain.ok()) return chain.status();
   std::unique_ptr<Detector> detector;
   if (context.stage.scoring().has_serve() && !context.pipe) {
-    auto own = Chain::Make(context);
+    auto own = Chain::Make(context, chain->get());
     if (!own.ok()) return own.status();
     detector = std::make_unique<Detector>(*std::move(own),
                                           context.FindTopic(context.stage.scoring().from()));

@@ -11,6 +11,9 @@ absl::StatusOr<std::unique_ptr<Step>> MakeStep(const StepContext& context) {
   if (step.select_size() > 0) return MakeSelect(context);
   if (step.has_model()) return MakeModel(context);
   if (step.has_rules()) return MakeRules(context);
+  if (step.has_join()) return MakeJoin(context);
+  if (step.has_dedup()) return MakeDedup(context);
+  if (step.has_explode()) return MakeExplode(context);
   return absl::InvalidArgumentError("a step without a kind");
 }
 

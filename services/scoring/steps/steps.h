@@ -11,5 +11,8 @@ absl::StatusOr<std::unique_ptr<Step>> MakeDrop(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeSelect(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeRules(const StepContext& context);
+absl::StatusOr<std::unique_ptr<Step>> MakeJoin(const StepContext& context);
+absl::StatusOr<std::unique_ptr<Step>> MakeDedup(const StepContext& context);
+absl::StatusOr<std::unique_ptr<Step>> MakeExplode(const StepContext& context);
 
 }  // namespace levada::scoring

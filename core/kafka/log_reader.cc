@@ -1,0 +1,201 @@
+#include "core/kafka/log_reader.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "core/base/strings.h"
+#include "core/kafka/messages.h"
+
+namespace levada::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Longer than any broker lets a worker's transaction be.
+constexpr std::chrono::seconds kOpenFor{90};
+
+class LogReaderImpl : public LogReader {
+ public:
+  explicit LogReaderImpl(const std::string& topic) : topic_(topic) {}
+
+  ~LogReaderImpl() override {
+    if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
+    if (client_ == nullptr) return;
+    rd_kafka_consumer_close(client_);
+    rd_kafka_destroy(client_);
+  }
+
+  absl::Status Connect(const ClientConfig& config) {
+    absl::StatusOr<rd_kafka_conf_t*> conf =
+        MakeConf(config, {{"group.id", "levada-log"},
+                          {"enable.auto.commit", "false"},
+                          {"enable.auto.offset.store", "false"},
+                          {"enable.partition.eof", "true"},
+                          {"auto.offset.reset", "earliest"},
+                          {"isolation.level", "read_committed"},
+                          {"queued.max.messages.kbytes", "16384"},
+                          {"fetch.wait.max.ms", "50"}});
+    if (!conf.ok()) return conf.status();
+    char reason[512];
+    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, *conf, reason, sizeof reason);
+    if (client_ == nullptr) {
+      rd_kafka_conf_destroy(*conf);
+      return absl::InvalidArgumentError(base::StrCat("Kafka consumer: ", reason));
+    }
+    rd_kafka_poll_set_consumer(client_);
+    queue_ = rd_kafka_queue_get_consumer(client_);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int> CountPartitions(std::chrono::milliseconds timeout) override {
+    rd_kafka_topic_t* const handle = rd_kafka_topic_new(client_, topic_.c_str(), nullptr);
+    const rd_kafka_metadata_t* metadata = nullptr;
+    auto error =
+        rd_kafka_metadata(client_, 0, handle, &metadata, static_cast<int>(timeout.count()));
+    rd_kafka_topic_destroy(handle);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return ToStatus(error, base::StrCat("reading ", topic_));
+    }
+    error = metadata->topics[0].err;
+    const int count = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return ToStatus(error, base::StrCat("reading ", topic_));
+    }
+    return count;
+  }
+
+  absl::Status Add(int32_t partition) override {
+    if (!partitions_.try_emplace(partition).second) return absl::OkStatus();
+    return Change(partition, rd_kafka_incremental_assign);
+  }
+
+  absl::Status Remove(int32_t partition) override {
+    if (partitions_.erase(partition) == 0) return absl::OkStatus();
+    return Change(partition, rd_kafka_incremental_unassign);
+  }
+
+  absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) override {
+    scratch_.resize(max_records);
+    const ssize_t count = TakeMessages(queue_, static_cast<int>(timeout.count()), &scratch_);
+    if (count < 0) return ToStatus(rd_kafka_last_error(), base::StrCat("reading ", topic_));
+    absl::Status status;
+    std::vector<rd_kafka_message_t*> kept;
+    std::vector<Record> records;
+    for (ssize_t i = 0; i < count; ++i) {
+      rd_kafka_message_t* message = scratch_[i];
+      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && Take(*message)) {
+        records.push_back(ToRecord(*message));
+        kept.push_back(message);
+        continue;
+      }
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && status.ok()) status = OnEvent(*message);
+      rd_kafka_message_destroy(message);
+    }
+    if (status.ok()) status = CheckOpenEnds();
+    Batch batch(topic_, std::move(records), std::make_shared<Messages>(std::move(kept)));
+    if (!status.ok()) return status;
+    return batch;
+  }
+
+  bool caught_up() const override {
+    return std::all_of(partitions_.begin(), partitions_.end(),
+                       [](const auto& entry) { return entry.second.reached; });
+  }
+
+  int64_t Remaining() const override {
+    int64_t remaining = 0;
+    for (const auto& [partition, state] : partitions_) {
+      int64_t low = 0;
+      int64_t high = 0;
+      rd_kafka_get_watermark_offsets(client_, topic_.c_str(), partition, &low, &high);
+      remaining += std::max<int64_t>(0, high - std::max(state.next, low));
+    }
+    return remaining;
+  }
+
+ private:
+  struct Partition {
+    int64_t next = 0;     // offset that Poll returns next
+    int64_t wanted = -1;  // the end to be reached, once it is known
+    Clock::time_point since;
+    bool reached = false;
+  };
+
+  template <typename Call>
+  absl::Status Change(int32_t partition, const Call& call) {
+    rd_kafka_topic_partition_list_t* const list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic_.c_str(), partition)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_error_t* const error = call(client_, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error == nullptr) return absl::OkStatus();
+    absl::Status status = absl::InternalError(
+        base::StrCat("assigning ", topic_, "[", partition, "]: ", rd_kafka_error_string(error)));
+    rd_kafka_error_destroy(error);
+    return status;
+  }
+
+  // Whether the message is of a partition that is read, and new.
+  bool Take(const rd_kafka_message_t& message) {
+    const auto found = partitions_.find(message.partition);
+    if (found == partitions_.end() || message.offset < found->second.next) return false;
+    found->second.next = message.offset + 1;
+    if (found->second.wanted >= 0 && found->second.next >= found->second.wanted) {
+      found->second.reached = true;
+    }
+    return true;
+  }
+
+  absl::Status OnEvent(const rd_kafka_message_t& message) {
+    if (message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      const bool away = message.err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+                        message.err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+      return away ? absl::OkStatus() : ToStatus(message.err, base::StrCat("reading ", topic_));
+    }
+    const auto found = partitions_.find(message.partition);
+    if (found == partitions_.end()) return absl::OkStatus();
+    Partition& state = found->second;
+    if (state.wanted < 0) {
+      // A reader of committed data comes to an end in front of open transactions.
+      int64_t low = 0;
+      int64_t high = 0;
+      rd_kafka_get_watermark_offsets(client_, topic_.c_str(), message.partition, &low, &high);
+      state.wanted = std::max(high, message.offset);
+      state.since = Clock::now();
+    }
+    state.next = std::max(state.next, message.offset);
+    if (message.offset >= state.wanted) state.reached = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckOpenEnds() const {
+    for (const auto& [partition, state] : partitions_) {
+      if (state.reached || state.wanted < 0 || Clock::now() - state.since < kOpenFor) continue;
+      return absl::UnavailableError(
+          base::StrCat("a transaction on ", topic_, "[", partition,
+                       "] stays open: what lies behind it cannot be read"));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string topic_;
+  rd_kafka_t* client_ = nullptr;
+  rd_kafka_queue_t* queue_ = nullptr;
+  std::map<int32_t, Partition> partitions_;
+  std::vector<rd_kafka_message_t*> scratch_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(const ClientConfig& config,
+                                                           const std::string& topic) {
+  auto reader = std::make_unique<LogReaderImpl>(topic);
+  if (absl::Status status = reader->Connect(config); !status.ok()) return status;
+  return reader;
+}
+
+}  // namespace levada::kafka

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/kafka/client.h"
+#include "core/record/record.h"
+
+// Reads partitions of a compacted topic from their beginning and goes on with what is written
+// there: the changelog of a worker's state, or a table.
+//
+//   auto log = LogReader::Open(config, "levada.default.fraud.detect.changelog");
+//   (*log)->Add(3);
+//   while (!(*log)->caught_up()) Apply(*(*log)->Poll(1000, 50ms));
+//
+// Only what is committed is read. The end is the one behind transactions that were open when the
+// reader first came to them: whoever is the only writer from now on has then seen everything.
+//
+// Threads: one.
+namespace levada::kafka {
+
+class LogReader {
+ public:
+  static absl::StatusOr<std::unique_ptr<LogReader>> Open(const ClientConfig& config,
+                                                         const std::string& topic);
+  virtual ~LogReader() = default;
+
+  // kNotFound: no such topic (yet).
+  virtual absl::StatusOr<int> CountPartitions(std::chrono::milliseconds timeout) = 0;
+  virtual absl::Status Add(int32_t partition) = 0;
+  // Poll returns no more records of it.
+  virtual absl::Status Remove(int32_t partition) = 0;
+
+  // Up to `max_records` as soon as any are there; an empty batch after `timeout`. kUnavailable: a
+  // transaction stays open and hides what lies behind it.
+  virtual absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) = 0;
+  // Poll has returned all that stood in each partition when its end was first reached.
+  virtual bool caught_up() const = 0;
+  // Records between what Poll has returned and the ends, as far as they are known.
+  virtual int64_t Remaining() const = 0;
+};
+
+}  // namespace levada::kafka

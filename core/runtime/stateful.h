@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/record/record.h"
+
+// What a Processor implements that remembers something between batches. The runtime keeps it
+// right over failures: what is remembered of a partition is in the changelog topic, written in the
+// same transaction as the results and the position, and read again by whoever gets the partition.
+//
+//   Assign(3, 6) → Restore(records of partition 3 of the changelog)… → Process… → Checkpoint →
+//   Release(3)
+//
+// Between two sessions (whatever failed in the one before) there is Reset, and all of it again.
+//
+// Threads: all calls come from the thread that calls Process.
+namespace levada::runtime {
+
+class Stateful {
+ public:
+  virtual ~Stateful() = default;
+
+  // ---- Tables: topics that each worker keeps whole ----
+  virtual const std::vector<std::string>& tables() const = 0;
+  // Records of a table, in the order of each partition. All that the tables held when the worker
+  // began is here before the first Process.
+  virtual void UpdateTable(size_t table, const Batch& records) = 0;
+
+  // ---- State by partition of the input ----
+  // The topic of it; empty: nothing is kept by partition.
+  virtual const std::string& changelog() const = 0;
+  // `of`: how many partitions the input has.
+  virtual void Assign(int32_t partition, int32_t of) = 0;
+  // Records of the changelog, of partitions that were assigned. Not OK: the state cannot be used.
+  virtual absl::Status Restore(const Batch& records) = 0;
+  // After the last record of a partition that was assigned.
+  virtual void Restored(int32_t partition) = 0;
+  virtual void Release(int32_t partition) = 0;
+  // What has changed since the last call, as records with a partition. Nothing may change between
+  // this and the next Process or Tick.
+  virtual void Checkpoint(OutputBatch* changes) = 0;
+
+  // Time passes, with or without events; called now and then. Appends what is due by the clock.
+  // kEnd: no more events will come (a file has been read), and everything is due.
+  static constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
+  virtual absl::Status Tick(int64_t now_ms, OutputBatch* out) = 0;
+
+  // Forgets all partitions and tables.
+  virtual void Reset() = 0;
+};
+
+}  // namespace levada::runtime

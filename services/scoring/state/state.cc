@@ -1,0 +1,225 @@
+#include "services/scoring/state/state.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+namespace levada::scoring {
+namespace {
+
+constexpr char kVersion = 1;
+constexpr size_t kHead = 1 + 4 + 8;
+constexpr uint32_t kClocks = 0;
+
+void PutBigEndian(uint64_t number, int bytes, std::string* out) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out->push_back(static_cast<char>(number >> shift));
+  }
+}
+
+uint64_t BigEndian(std::string_view bytes) {
+  uint64_t number = 0;
+  for (const char byte : bytes) number = number << 8 | static_cast<uint8_t>(byte);
+  return number;
+}
+
+constexpr uint64_t kBucketOffset = uint64_t{1} << 63;
+
+uint32_t IdOf(std::string_view name, std::string_view layout) {
+  const std::string text = base::StrCat(name, "\n", layout);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
+  const auto id =
+      static_cast<uint32_t>(BigEndian({reinterpret_cast<const char*>(digest), sizeof(uint32_t)}));
+  return id == kClocks ? 1 : id;
+}
+
+}  // namespace
+
+StateTable& StepState::table(int64_t bucket) {
+  return tables_.try_emplace(bucket, slab_).first->second;
+}
+
+void StepState::Drop(int64_t bucket) {
+  const auto found = tables_.find(bucket);
+  if (found == tables_.end()) return;
+  found->second.Clear(forgotten(bucket));
+  tables_.erase(found);
+}
+
+absl::StatusOr<int> StageState::AddStep(std::string_view name, std::string_view layout,
+                                        Factory make) {
+  const uint32_t id = IdOf(name, layout);
+  const int index = static_cast<int>(steps_.size());
+  if (!by_id_.try_emplace(id, index).second) {
+    return absl::InvalidArgumentError(
+        base::StrCat("the step's name ", name, " is taken; give it another by `name`"));
+  }
+  steps_.push_back({id, std::string(name), std::move(make)});
+  return index;
+}
+
+void StageState::Assign(int32_t number, int32_t of) {
+  input_partitions_ = of;
+  auto partition = std::make_unique<Partition>();
+  partition->number = number;
+  partition->clocks.resize(segments_);
+  for (const StepInfo& step : steps_) partition->steps.push_back(step.make(&slab_));
+  last_ = nullptr;
+  partitions_[number] = std::move(partition);
+}
+
+void StageState::Release(int32_t number) {
+  last_ = nullptr;
+  orphan_keys_.erase(number);
+  partitions_.erase(number);
+}
+
+void StageState::Restored(int32_t number) {
+  Partition* const partition = Find(number);
+  if (partition == nullptr) return;
+  for (const auto& step : partition->steps) step->Restored();
+}
+
+Partition* StageState::FindSlowly(int32_t number) {
+  const auto found = partitions_.find(number);
+  if (found == partitions_.end()) return nullptr;
+  return last_ = found->second.get();
+}
+
+void StageState::Reset() {
+  last_ = nullptr;
+  partitions_.clear();
+  orphan_keys_.clear();
+  slab_.Clear();
+}
+
+absl::Status StageState::Restore(const Batch& records) {
+  for (const Record& record : records.records()) {
+    if (absl::Status status = RestoreOne(record); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StageState::RestoreOne(const Record& record) {
+  Partition* const partition = Find(record.partition);
+  if (partition == nullptr) return absl::OkStatus();
+  if (record.key.size() < kHead || record.key[0] != kVersion) {
+    return absl::DataLossError(base::StrCat("partition ", record.partition, ", offset ",
+                                            record.offset,
+                                            " of the changelog was not written by this version"));
+  }
+  const auto id = static_cast<uint32_t>(BigEndian(record.key.substr(1, 4)));
+  const auto bucket = static_cast<int64_t>(BigEndian(record.key.substr(5, 8)) ^ kBucketOffset);
+  const std::string_view key = record.key.substr(kHead);
+  if (id == kClocks) {
+    if (bucket >= 0 && bucket < segments_ && record.value.size() == sizeof(int64_t)) {
+      Partition::Clock& clock = partition->clocks[bucket];
+      std::memcpy(&clock.newest_us, record.value.data(), sizeof clock.newest_us);
+      clock.logged_us = clock.newest_us;
+    }
+    return absl::OkStatus();
+  }
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) {
+    if (record.has_value) {
+      ++orphans_;
+      orphan_keys_[record.partition].emplace_back(record.key);
+    }
+    return absl::OkStatus();
+  }
+  StepState& step = *partition->steps[found->second];
+  if (!record.has_value) {
+    StateTable& table = step.table(bucket);
+    StateTable::Entry* const entry = table.Find(key, StateTable::Hash(key));
+    if (entry != nullptr) table.Erase(entry, nullptr);
+    if (bucket != 0 && table.size() == 0) step.tables_.erase(bucket);
+    return absl::OkStatus();
+  }
+  if (!step.Valid(record.value)) {
+    return absl::DataLossError(base::StrCat("partition ", record.partition, ", offset ",
+                                            record.offset, " of the changelog is no state of step ",
+                                            steps_[found->second].name));
+  }
+  step.table(bucket).Restore(key, record.value);
+  return absl::OkStatus();
+}
+
+void StageState::Log(const Partition& partition, uint32_t step, int64_t bucket,
+                     std::string_view key, const std::string_view* value, OutputBatch* changes) {
+  key_.assign(1, kVersion);
+  PutBigEndian(step, 4, &key_);
+  PutBigEndian(static_cast<uint64_t>(bucket) ^ kBucketOffset, 8, &key_);
+  key_.append(key);
+  OutputRecord record;
+  record.key = changes->KeepKey(key_);
+  record.has_key = true;
+  record.has_value = value != nullptr;
+  record.partition = partition.number;
+  record.begin = OutputRecord::kBorrowed;
+  // It stays as it is until it is produced, which is before the next event.
+  if (value != nullptr) record.borrowed = *value;
+  changes->records().push_back(record);
+}
+
+void StageState::Checkpoint(OutputBatch* changes) {
+  for (auto& [number, partition] : partitions_) {
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      StepState& step = *partition->steps[i];
+      // First: a key may have come back since.
+      for (const auto& [bucket, keys] : step.forgotten_) {
+        for (const std::string& key : keys) {
+          Log(*partition, steps_[i].id, bucket, key, nullptr, changes);
+        }
+      }
+      step.forgotten_.clear();
+      for (auto& [bucket, table] : step.tables_) {
+        table.TakeChanged([&, bucket = bucket](const StateTable::Entry& entry) {
+          const std::string_view value = entry.value();
+          Log(*partition, steps_[i].id, bucket, entry.key(), &value, changes);
+        });
+      }
+    }
+    for (size_t i = 0; i < partition->clocks.size(); ++i) {
+      Partition::Clock& clock = partition->clocks[i];
+      if (clock.newest_us == clock.logged_us) continue;
+      clock.logged_us = clock.newest_us;
+      const std::string_view value(reinterpret_cast<const char*>(&clock.logged_us),
+                                   sizeof clock.logged_us);
+      Log(*partition, kClocks, static_cast<int64_t>(i), "", &value, changes);
+    }
+    for (const std::string& key : orphan_keys_[number]) {
+      OutputRecord record;
+      record.key = changes->KeepKey(key);
+      record.has_key = true;
+      record.has_value = false;
+      record.partition = number;
+      record.begin = OutputRecord::kBorrowed;
+      changes->records().push_back(record);
+    }
+  }
+  orphan_keys_.clear();
+}
+
+size_t StageState::bytes() const {
+  size_t bytes = slab_.used();
+  for (const auto& [number, partition] : partitions_) {
+    for (const auto& step : partition->steps) {
+      for (const auto& [bucket, table] : step->tables_) bytes += table.table_bytes();
+    }
+  }
+  return bytes;
+}
+
+size_t StageState::keys() const {
+  size_t keys = 0;
+  for (const auto& [number, partition] : partitions_) {
+    for (const auto& step : partition->steps) {
+      for (const auto& [bucket, table] : step->tables_) keys += table.size();
+    }
+  }
+  return keys;
+}
+
+}  // namespace levada::scoring

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/record/record.h"
+#include "services/scoring/state/table.h"
+
+// What the steps of a stage remember, by partition of the input. All that happens to a partition's
+// state follows from the partition's records alone, so that whoever reads them again comes to the
+// same.
+//
+//   StageState state;
+//   int index = *state.AddStep("features-1", layout, [](Slab* slab) { return …; });
+//   state.Assign(3, 6);
+//   StepState& step = *state.Find(3)->steps[index];
+//
+// The changelog's records, one a key (all numbers big-endian, so that keys sort):
+//   key   = version:u8 = 1, step:u32, bucket:i64 (offset by 2^63), key bytes
+//   value = the state's bytes; none: the key is forgotten
+// `step` is a hash of the step's name and of what its state's layout depends on: after an edit that
+// changes the layout, old state is not read as new. Step 0 has the clocks: bucket = segment, no
+// key, value = newest event time (i64, microseconds).
+//
+// Threads: one at a time. The synchronous detector looks at it between batches, under `mutex`.
+namespace levada::scoring {
+
+inline constexpr int64_t kNoTime = std::numeric_limits<int64_t>::min();
+
+// One step's state in one partition: a table, or one for each of its buckets (open windows). Steps
+// derive from it where they keep more beside, which is made again in Restored().
+class StepState {
+ public:
+  explicit StepState(Slab* slab) : slab_(slab) {}
+  virtual ~StepState() = default;
+
+  // Whether bytes of the changelog can be this step's state: they may have been written by anybody.
+  virtual bool Valid(std::string_view value) const = 0;
+  // After the last record of the changelog.
+  virtual void Restored() {}
+
+  StateTable& table(int64_t bucket = 0);
+  std::map<int64_t, StateTable>& tables() { return tables_; }
+  // For StateTable::Erase; of the bucket.
+  std::vector<std::string>* forgotten(int64_t bucket = 0) { return &forgotten_[bucket]; }
+  // Drops a bucket with all its keys.
+  void Drop(int64_t bucket);
+
+ private:
+  friend class StageState;
+  Slab* slab_;
+  std::map<int64_t, StateTable> tables_;
+  std::map<int64_t, std::vector<std::string>> forgotten_;
+};
+
+struct Partition {
+  int32_t number = 0;
+  std::vector<std::unique_ptr<StepState>> steps;  // by AddStep's index
+
+  // Of one run of steps between windows.
+  struct Clock {
+    int64_t newest_us = kNoTime;  // event time
+    int64_t logged_us = kNoTime;  // in the changelog
+    int64_t seen_at_ms = 0;       // Stateful::Tick's time before the last event; 0: not known
+  };
+  std::vector<Clock> clocks;
+};
+
+class StageState {
+ public:
+  using Factory = std::function<std::unique_ptr<StepState>(Slab*)>;
+
+  explicit StageState(int segments = 1) : segments_(segments) {}
+
+  // `layout`: whatever the meaning of the state's bytes depends on. InvalidArgument: two steps that
+  // the changelog could not tell apart.
+  absl::StatusOr<int> AddStep(std::string_view name, std::string_view layout, Factory make);
+  void set_segments(int segments) { segments_ = segments; }
+  bool empty() const { return steps_.empty(); }
+
+  // `of`: how many partitions the input has.
+  void Assign(int32_t partition, int32_t of = 1);
+  void Release(int32_t partition);
+  absl::Status Restore(const Batch& records);
+  // After the last of its records.
+  void Restored(int32_t partition);
+  // Appends what has changed; forgets that it has.
+  void Checkpoint(OutputBatch* changes);
+  void Reset();
+
+  // Null: not assigned.
+  Partition* Find(int32_t partition) {
+    if (last_ != nullptr && last_->number == partition) return last_;
+    return FindSlowly(partition);
+  }
+  template <typename Visit>
+  void ForEach(Visit&& visit) {
+    for (auto& [number, partition] : partitions_) visit(*partition);
+  }
+
+  int32_t input_partitions() const { return input_partitions_; }
+  // Bytes and keys that are held.
+  size_t bytes() const;
+  size_t keys() const;
+  // Records of the changelog that no step of this stage understands: of steps that were taken away
+  // or changed. They are forgotten at the next checkpoint.
+  uint64_t orphans() const { return orphans_; }
+
+  std::mutex mutex;
+
+ private:
+  struct StepInfo {
+    uint32_t id = 0;
+    std::string name;
+    Factory make;
+  };
+
+  Partition* FindSlowly(int32_t partition);
+  absl::Status RestoreOne(const Record& record);
+  void Log(const Partition& partition, uint32_t step, int64_t bucket, std::string_view key,
+           const std::string_view* value, OutputBatch* changes);
+
+  int segments_;
+  int32_t input_partitions_ = 1;
+  Slab slab_;  // outlives the tables
+  std::vector<StepInfo> steps_;
+  absl::flat_hash_map<uint32_t, int> by_id_;
+  std::map<int32_t, std::unique_ptr<Partition>> partitions_;
+  Partition* last_ = nullptr;
+  std::map<int32_t, std::vector<std::string>> orphan_keys_;  // by partition: keys of the changelog
+  uint64_t orphans_ = 0;
+  std::string key_;
+};
+
+}  // namespace levada::scoring

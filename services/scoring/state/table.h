@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/hash/hash.h"
+#include "core/base/strings.h"
+#include "services/scoring/state/slab.h"
+
+// Keys and their state: bytes that a step reads and writes in place, and that go to the changelog
+// as they are.
+//
+//   StateTable table(&slab);
+//   const uint64_t hash = StateTable::Hash(key);
+//   StateTable::Entry* entry = table.Find(key, hash);
+//   if (entry == nullptr) entry = table.Add(key, hash, sizeof(Counts));  // zeroed
+//   entry->As<Counts>()->events += 1;
+//   table.Touch(entry);                     // it goes into the next checkpoint
+//
+// Open addressing over pointers with linear probing; an entry is one piece of memory with its state
+// and its key. Data is aligned to 8 bytes.
+//
+// Threads: one at a time.
+namespace levada::scoring {
+
+class StateTable {
+ public:
+  class Entry {
+   public:
+    std::string_view key() const { return {data() + capacity_, key_size_}; }
+    char* data() { return reinterpret_cast<char*>(this + 1); }
+    const char* data() const { return reinterpret_cast<const char*>(this + 1); }
+    uint32_t size() const { return size_; }
+    uint32_t capacity() const { return capacity_; }  // bytes that it may grow to without moving
+    std::span<char> bytes() { return {data(), size_}; }
+    std::string_view value() const { return {data(), size_}; }
+    uint64_t hash() const { return hash_; }
+    // The state as a struct of plain data.
+    template <typename T>
+    T* As() {
+      static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 8);
+      return reinterpret_cast<T*>(data());
+    }
+
+   private:
+    friend class StateTable;
+    Entry* next_ = nullptr;  // among those that changed
+    Entry* previous_ = nullptr;
+    uint64_t hash_ = 0;
+    uint32_t key_size_ = 0;
+    uint32_t size_ = 0;
+    uint32_t capacity_ = 0;  // of the data
+    bool changed_ = false;
+    bool logged_ = false;  // the changelog has it
+  };
+  static_assert(sizeof(Entry) % 8 == 0);
+
+  explicit StateTable(Slab* slab) : slab_(slab) {}
+  StateTable(StateTable&& other) noexcept;
+  StateTable& operator=(StateTable&&) = delete;
+  ~StateTable() { Clear(); }
+
+  static uint64_t Hash(std::string_view key) {
+    return absl::Hash<absl::string_view>()(base::AbslView(key));
+  }
+
+  Entry* Find(std::string_view key, uint64_t hash) const {
+    if (count_ == 0) return nullptr;
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      Entry* const entry = slots_[at].entry;
+      if (entry == nullptr) return nullptr;
+      if (slots_[at].hash == hash && entry->key() == key) return entry;
+    }
+  }
+  // Brings what Find will read first nearer.
+  void Prefetch(uint64_t hash) const {
+    if (count_ > 0) __builtin_prefetch(&slots_[hash & mask_]);
+  }
+  // A key that is not there. Its state is zeroed, and changed.
+  Entry* Add(std::string_view key, uint64_t hash, uint32_t size);
+  // Changes the size; what is new has no particular value. The entry may move.
+  Entry* Resize(Entry* entry, uint32_t size);
+  void Touch(Entry* entry) {
+    if (!entry->changed_) Link(entry);
+  }
+  // The key is forgotten. If the changelog has it, `forgotten` (may be null) takes the key.
+  void Erase(Entry* entry, std::vector<std::string>* forgotten);
+  // All of them.
+  void Clear(std::vector<std::string>* forgotten = nullptr);
+
+  // From the changelog: not changed.
+  Entry* Restore(std::string_view key, std::string_view value);
+
+  // Calls `visit(entry)` for each that changed since the last call.
+  template <typename Visit>
+  void TakeChanged(Visit&& visit) {
+    while (changed_ != nullptr) {
+      Entry* const entry = changed_;
+      Unlink(entry);
+      entry->logged_ = true;
+      visit(*entry);
+    }
+  }
+  template <typename Visit>
+  void ForEach(Visit&& visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.entry != nullptr) visit(slot.entry);
+    }
+  }
+  // Looks at some of the entries, the next ones at the next call, and erases those for which
+  // `expired(entry)`.
+  template <typename Expired>
+  void Sweep(size_t slots, std::vector<std::string>* forgotten, Expired&& expired) {
+    for (size_t i = std::min(slots, slots_.size()); i > 0; --i) {
+      sweep_at_ = (sweep_at_ + 1) & mask_;
+      // An entry that another one's erasure moves here is looked at too.
+      while (slots_[sweep_at_].entry != nullptr && expired(*slots_[sweep_at_].entry)) {
+        Erase(slots_[sweep_at_].entry, forgotten);
+      }
+    }
+  }
+
+  size_t size() const { return count_; }
+  size_t table_bytes() const { return slots_.capacity() * sizeof(Slot); }
+
+ private:
+  struct Slot {
+    uint64_t hash = 0;
+    Entry* entry = nullptr;
+  };
+
+  size_t SlotOf(const Entry* entry) const;
+  void Insert(Entry* entry);
+  void Grow();
+  void Link(Entry* entry);
+  void Unlink(Entry* entry);
+  Entry* Make(std::string_view key, uint64_t hash, uint32_t size);
+  void Free(Entry* entry);
+
+  Slab* slab_;
+  std::vector<Slot> slots_;
+  size_t mask_ = 0;
+  size_t count_ = 0;
+  size_t sweep_at_ = 0;
+  Entry* changed_ = nullptr;  // the newest
+};
+
+}  // namespace levada::scoring
