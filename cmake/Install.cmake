@@ -1,6 +1,6 @@
 # cmake --install BUILD --prefix DIR --strip: the programs in DIR/bin, and in DIR/lib/levada the libraries
 # that the system has no packages of: Arrow's, for archiving (see FindLevadaArrow.cmake).
-set(_programs levada levada-operator)
+set(_programs levada levada-fetch levada-operator)
 foreach(_service ingest scoring indexing archiving notify)
   list(APPEND _programs levada-${_service})
 endforeach()

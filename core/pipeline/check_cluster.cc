@@ -123,6 +123,20 @@ void CheckTopicConfig(const CheckContext& context, const v1::Topic& topic,
   }
 }
 
+// Certificates for these are needed before anything can be fetched, or by the operator too.
+void CheckCertificates(const CheckContext& context, const std::set<std::string>& fetched) {
+  for (const auto& [name, connection] : context.pipeline.spec().connections()) {
+    const std::string& file = connection.has_kafka() ? connection.kafka().tls().ca_file()
+                                                     : connection.s3().tls().ca_file();
+    if (!fetched.contains(file)) continue;
+    context.Error(base::StrCat(Join("spec.connections", name),
+                               connection.has_kafka() ? ".kafka.tls.caFile" : ".s3.tls.caFile"),
+                  base::StrCat("the file ", Quote(file), " cannot come from a bucket"),
+                  connection.has_kafka() ? "the operator reads it too: take a ConfigMap"
+                                         : "it is needed to reach buckets: take a ConfigMap");
+  }
+}
+
 void CheckFiles(const CheckContext& context) {
   std::set<std::string> named;
   VisitTexts(context.pipeline, "",
@@ -131,10 +145,16 @@ void CheckFiles(const CheckContext& context) {
                if (RulesOf(field).format() == v1::FILE && !here) named.insert(text);
              });
   std::set<std::string> seen;
+  std::set<std::string> fetched;
   for (int i = 0; i < context.pipeline.spec().files_size(); ++i) {
-    const std::string& file = context.pipeline.spec().files(i).path();
+    const v1::MountedFile& mounted = context.pipeline.spec().files(i);
+    const std::string& file = mounted.path();
     const std::string path = Join("spec.files", i) + ".path";
+    if (mounted.has_s3() && !mounted.key().empty()) {
+      context.Error(Join("spec.files", i) + ".key", "an object in a bucket is named by `s3.key`");
+    }
     if (file.empty()) continue;
+    if (mounted.has_s3()) fetched.insert(file);
     if (!seen.insert(file).second) {
       context.Error(path, base::StrCat("a second source of the file ", Quote(file)));
     } else if (!named.contains(file)) {
@@ -142,6 +162,7 @@ void CheckFiles(const CheckContext& context) {
                    NearestHint(file, {named.begin(), named.end()}));
     }
   }
+  CheckCertificates(context, fetched);
 }
 
 }  // namespace

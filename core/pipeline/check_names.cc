@@ -64,7 +64,8 @@ std::string_view KindOf(const v1::Connection& connection) {
   if (connection.has_kafka()) return "kafka";
   if (connection.has_opensearch()) return "opensearch";
   if (connection.has_smtp()) return "smtp";
-  return connection.has_webhook() ? "webhook" : "";
+  if (connection.has_webhook()) return "webhook";
+  return connection.has_s3() ? "s3" : "";
 }
 
 void CheckConnectionName(const CheckContext& context, const std::string& path,

@@ -249,6 +249,8 @@ bool Matches(v1::Format format, std::string_view text) {
       return IsImage(text);
     case v1::SETTING:
       return IsSetting(text);
+    case v1::SHA256:
+      return text.size() == 64 && Only(text, "0123456789abcdefABCDEF");
     case v1::PLAIN:
       return true;
     default:
@@ -332,6 +334,8 @@ std::string_view FormatName(v1::Format format) {
       return "a setting of a Kafka topic, such as `min.insync.replicas`";
     case v1::TIME:
       return "a time: 2026-11-02T08:00:00Z";
+    case v1::SHA256:
+      return "a SHA-256: 64 hexadecimal digits";
     default:
       return "text";
   }

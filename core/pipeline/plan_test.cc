@@ -134,6 +134,38 @@ spec:
     pod: {volume: {accessMode: ReadWriteMany}}
 )";
 
+TEST(PlanTest, ASliceHasTheFilesThatItFetchesAndTheWayToThem) {
+  const auto slice = [](const std::string& key) {
+    const Plan plan = Compile(ReadPipeline(base::StrCat(R"(
+apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  connections:
+    lake: {s3: {endpoint: "https://minio:9000", tls: {caFile: minio.pem}, secretRef: lake}}
+  files:
+  - {path: in.ndjson, s3: {via: lake, bucket: shop, key: )",
+                                                        key, R"(}}
+  - {path: minio.pem, configMap: certificates}
+  topics: [{name: orders}]
+  stages:
+  - {name: in, ingest: {file: {path: in.ndjson}, to: orders}}
+  - {name: every, ingest: {schedule: {every: 1s, generator: fraud}, to: orders}}
+)")));
+    return plan.stages;
+  };
+  const auto before = slice("a.ndjson");
+  const v1::PipelineSpec& spec = before[0].slice.spec();
+  ASSERT_EQ(spec.files_size(), 1);
+  EXPECT_EQ(spec.files(0).path(), "in.ndjson");
+  EXPECT_TRUE(spec.connections().contains("lake"));
+  EXPECT_TRUE(before[1].slice.spec().files().empty());
+  EXPECT_TRUE(before[1].slice.spec().connections().empty());
+  const auto after = slice("b.ndjson");
+  EXPECT_NE(after[0].slice_hash, before[0].slice_hash) << "a new version is read";
+  EXPECT_EQ(after[1].slice_hash, before[1].slice_hash);
+}
+
 TEST(PlanTest, WhatOnlyTheOperatorActsOnIsInNoSlice) {
   EXPECT_EQ(Validate(kOnTheCluster).ToText(), "");
   const Plan plan = Compile(ReadPipeline(kOnTheCluster));

@@ -165,6 +165,8 @@ TEST(CrdTest, PatternsTakeWhatTheReaderTakes) {
   ExpectAll(v1::ENV_NAME, {"A", "_a1", "LEVADA_X"}, {"", "1A", "A-B", "a.b"});
   ExpectAll(v1::IMAGE, {"a", "registry:5000/levada/scoring:1.0", "a@sha256:0f"},
             {"", ":a", "a b", "/a"});
+  ExpectAll(v1::SHA256, {std::string(64, 'a'), std::string(64, 'F')},
+            {"", std::string(63, '0'), std::string(65, '0'), std::string(64, 'g')});
   ExpectAll(v1::SETTING, {"retention.ms", "min.insync.replicas"}, {"", "A", "1a", "a b"});
 }
 

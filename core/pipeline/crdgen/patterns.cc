@@ -61,6 +61,8 @@ std::string_view PatternOf(v1::Format format) {
       return "^[A-Za-z0-9][A-Za-z0-9._/:@+-]*$";
     case v1::SETTING:
       return "^[a-z][a-z0-9._-]*$";
+    case v1::SHA256:
+      return "^[0-9a-fA-F]{64}$";
     default:
       return "";
   }
