@@ -2,6 +2,7 @@
 
 #include "core/base/strings.h"
 #include "core/pipeline/check_context.h"
+#include "core/pipeline/expand.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
 
@@ -45,6 +46,35 @@ void CheckServe(const CheckContext& context, const v1::Scoring& scoring, const s
   if (rest == grpc) {
     context.Error(path + ".serve.grpcPort",
                   base::StrCat("the REST endpoint has the port ", rest, " already"));
+  }
+  for (int i = 0; i < scoring.steps_size(); ++i) {
+    if (!scoring.steps(i).has_window()) continue;
+    context.Error(path + ".serve", "a stage with a window gives no answer to a single event",
+                  "score in one stage and gather in windows in another");
+  }
+}
+
+// Stages whose steps tell events apart by something else than the topic's key come to several
+// (expand.h).
+void CheckParts(const CheckContext& context) {
+  const Expanded expanded = Expand(context.pipeline);
+  for (int i = 0; i < context.pipeline.spec().stages_size(); ++i) {
+    const v1::Stage& stage = context.pipeline.spec().stages(i);
+    for (const auto& [part, name] : expanded.part_of) {
+      if (name != stage.name()) continue;
+      if (FindStage(context.pipeline, part) != nullptr) {
+        context.Error(StagePath(i) + ".name",
+                      base::StrCat("a part of it will be named ", Quote(part),
+                                   ", and there is a stage of that name"));
+      }
+      if (stage.scoring().has_serve()) {
+        context.Error(StagePath(i) + ".scoring.serve",
+                      "a step tells events apart by something else than the key of the topic that "
+                      "is read, so that the stage comes to several workers, of which none can "
+                      "answer alone",
+                      "declare a topic with that key, written by a stage before this one");
+      }
+    }
   }
 }
 
@@ -118,6 +148,7 @@ void CheckStages(const CheckContext& context) {
     if (stage.has_scoring()) CheckServe(context, stage.scoring(), path + ".scoring");
     if (stage.has_indexing()) CheckIndexing(context, stage.indexing(), path + ".indexing");
   }
+  CheckParts(context);
   CheckFolders(context);
 }
 

@@ -5,6 +5,7 @@
 #include "core/base/strings.h"
 #include "core/base/units.h"
 #include "core/pipeline/check_context.h"
+#include "core/pipeline/expand.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
 #include "core/pipeline/visit.h"
@@ -74,6 +75,9 @@ void CheckCollisions(const CheckContext& context) {
   own[DeadLetterTopic(pipeline)] = "dead-letter topic";
   for (const v1::Stage& stage : pipeline.spec().stages()) {
     if (stage.has_notify()) own[SentTopic(pipeline, stage.name())] = "log of what was sent";
+    if (KeepsState(stage.scoring())) {
+      own[ChangelogTopic(pipeline, stage.name())] = "changelog";
+    }
     if (stage.ingest().has_file()) {
       own[PositionsTopic(pipeline, stage.name())] = "topic of file positions";
     }
