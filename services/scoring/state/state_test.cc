@@ -1,0 +1,281 @@
+// Tables against std::map under random use; what a partition remembers, from one worker to the
+// next.
+#include "services/scoring/state/state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "services/scoring/state/blob.h"
+#include "services/scoring/state/tables.h"
+
+namespace levada::scoring {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string KeyOf(int number) {
+  return base::StrCat("key-", number * 7919, std::string(number % 40, 'x'));
+}
+
+class AnyState : public StepState {
+ public:
+  using StepState::StepState;
+  bool Valid(std::string_view value) const override { return !value.starts_with("bad"); }
+  void Restored() override { restored = true; }
+  bool restored = false;
+};
+
+std::unique_ptr<StepState> MakeAny(Slab* slab) { return std::make_unique<AnyState>(slab); }
+
+// The changelog, as Kafka keeps it: of each key the newest.
+class Changelog {
+ public:
+  void Take(const OutputBatch& changes) {
+    for (const OutputRecord& record : changes.records()) {
+      auto& partition = kept_[record.partition];
+      if (record.has_value) {
+        partition[std::string(record.key)] = changes.Value(record);
+      } else {
+        partition.erase(std::string(record.key));
+      }
+    }
+  }
+  absl::Status Give(int32_t partition, StageState* state) {
+    std::vector<Record> records;
+    for (const auto& [key, value] : kept_[partition]) {
+      Record record;
+      record.key = key;
+      record.has_key = true;
+      record.value = value;
+      record.partition = partition;
+      records.push_back(record);
+    }
+    absl::Status status = state->Restore(Batch("changelog", records, nullptr));
+    if (status.ok()) state->Restored(partition);
+    return status;
+  }
+  std::map<int32_t, std::map<std::string, std::string>>& kept() { return kept_; }
+
+ private:
+  std::map<int32_t, std::map<std::string, std::string>> kept_;
+};
+
+TEST(StateTableTest, IsAMapUnderRandomUse) {
+  Slab slab;
+  StateTable table(&slab);
+  std::map<std::string, std::string> expected;
+  std::mt19937 random(1);
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string key = KeyOf(static_cast<int>(random() % 3000));
+    const uint64_t hash = StateTable::Hash(key);
+    StateTable::Entry* entry = table.Find(key, hash);
+    ASSERT_EQ(entry != nullptr, expected.contains(key));
+    if (entry != nullptr) {
+      ASSERT_EQ(entry->value(), expected[key]);
+    }
+    const std::string value(random() % 8 == 0 ? random() % 30'000 : random() % 100,
+                            static_cast<char>('a' + random() % 26));
+    if (random() % 4 == 0) {
+      if (entry != nullptr) table.Erase(entry, nullptr);
+      expected.erase(key);
+    } else {
+      entry = entry == nullptr ? table.Add(key, hash, static_cast<uint32_t>(value.size()))
+                               : table.Resize(entry, static_cast<uint32_t>(value.size()));
+      std::copy(value.begin(), value.end(), entry->data());
+      table.Touch(entry);
+      expected[key] = value;
+    }
+    ASSERT_EQ(table.size(), expected.size());
+  }
+  std::map<std::string, std::string> found;
+  table.ForEach(
+      [&](StateTable::Entry* entry) { found[std::string(entry->key())] = entry->value(); });
+  EXPECT_EQ(found, expected);
+  std::map<std::string, std::string> changed;
+  table.TakeChanged([&](const StateTable::Entry& entry) {
+    EXPECT_TRUE(changed.emplace(entry.key(), entry.value()).second) << "twice";
+  });
+  EXPECT_EQ(changed, expected);
+  table.TakeChanged([](const StateTable::Entry&) { FAIL() << "nothing has changed"; });
+  table.Clear();
+  EXPECT_EQ(slab.used(), 0u);
+}
+
+TEST(StateTableTest, ASweepComesToEveryKey) {
+  Slab slab;
+  StateTable table(&slab);
+  for (int i = 0; i < 5000; ++i) {
+    const std::string key = KeyOf(i);
+    *table.Add(key, StateTable::Hash(key), sizeof(int))->As<int>() = i;
+  }
+  std::vector<std::string> forgotten;
+  for (int i = 0; i < 5000; ++i) {
+    table.Sweep(4, &forgotten, [](StateTable::Entry& entry) { return *entry.As<int>() % 3 != 0; });
+  }
+  EXPECT_EQ(table.size(), 1667u);
+  EXPECT_TRUE(forgotten.empty()) << "the changelog never had them";
+}
+
+TEST(EntryBlobTest, KeepsWhatWasWrittenWhereverItMoves) {
+  Slab slab;
+  StateTable table(&slab);
+  std::string expected;
+  for (int i = 0; i < 300; ++i) {
+    EntryBlob blob(&table, "k", StateTable::Hash("k"));
+    ASSERT_EQ(blob.view(), expected);
+    const std::string more(i, static_cast<char>('a' + i % 26));
+    const size_t before = blob.size();
+    blob.Resize(before + more.size() / 2);
+    blob.Resize(before + more.size());
+    std::copy(more.begin(), more.end(), blob.data() + before);
+    blob.Done();
+    expected += more;
+  }
+  EXPECT_EQ(table.Find("k", StateTable::Hash("k"))->value(), expected);
+}
+
+TEST(StageStateTest, GoesFromWorkerToWorker) {
+  Changelog log;
+  std::map<std::string, std::string> expected;  // partition/bucket/key → value
+  std::mt19937 random(2);
+  for (int worker = 0; worker < 20; ++worker) {
+    StageState state(2);
+    ASSERT_TRUE(state.AddStep("dedup-1", "1", MakeAny).ok());
+    const int index = *state.AddStep("window-1", "1", MakeAny);
+    for (int partition = 0; partition < 3; ++partition) {
+      state.Assign(partition, 3);
+      ASSERT_TRUE(log.Give(partition, &state).ok());
+    }
+    std::map<std::string, std::string> found;
+    state.ForEach([&](Partition& partition) {
+      EXPECT_TRUE(static_cast<AnyState&>(*partition.steps[index]).restored);
+      EXPECT_EQ(partition.clocks[1].newest_us, worker == 0 ? kNoTime : worker - 1);
+      for (auto& [bucket, table] : partition.steps[index]->tables()) {
+        table.ForEach([&, bucket = bucket](StateTable::Entry* entry) {
+          found[base::StrCat(partition.number, "/", bucket, "/", entry->key())] = entry->value();
+        });
+      }
+    });
+    ASSERT_EQ(found, expected) << "worker " << worker;
+    for (int i = 0; i < 2000; ++i) {
+      Partition& partition = *state.Find(static_cast<int>(random() % 3));
+      partition.clocks[1].newest_us = worker;
+      const int64_t bucket = static_cast<int64_t>(random() % 5) - 2;
+      const std::string prefix = base::StrCat(partition.number, "/", bucket, "/");
+      StepState& step = *partition.steps[index];
+      const std::string key = KeyOf(static_cast<int>(random() % 50));
+      StateTable& table = step.table(bucket);
+      StateTable::Entry* entry = table.Find(key, StateTable::Hash(key));
+      if (random() % 200 == 0) {
+        step.Drop(bucket);
+        std::erase_if(expected, [&](const auto& each) { return each.first.starts_with(prefix); });
+      } else if (entry != nullptr && random() % 3 == 0) {
+        table.Erase(entry, step.forgotten(bucket));
+        expected.erase(prefix + key);
+      } else {
+        if (entry == nullptr) entry = table.Add(key, StateTable::Hash(key), 1);
+        entry->data()[0] = static_cast<char>('a' + random() % 26);
+        table.Touch(entry);
+        expected[prefix + key] = entry->value();
+      }
+      if (random() % 300 == 0) {
+        OutputBatch changes;
+        state.Checkpoint(&changes);
+        log.Take(changes);
+      }
+    }
+    state.ForEach([&](Partition& partition) { partition.clocks[1].newest_us = worker; });
+    OutputBatch changes;
+    state.Checkpoint(&changes);
+    log.Take(changes);
+    changes.Clear();
+    state.Checkpoint(&changes);
+    EXPECT_TRUE(changes.records().empty()) << "nothing has changed";
+  }
+}
+
+TEST(StageStateTest, ForgetsTheStateOfStepsThatAreGone) {
+  Changelog log;
+  OutputBatch changes;
+  const auto write = [&](std::string_view layout) {
+    StageState state;
+    const int index = *state.AddStep("features-1", layout, MakeAny);
+    state.Assign(0);
+    EXPECT_TRUE(log.Give(0, &state).ok());
+    StateTable& table = state.Find(0)->steps[index]->table();
+    EXPECT_EQ(table.size(), 0u) << "state of another layout is not read";
+    table.Add("k", StateTable::Hash("k"), 8);
+    changes.Clear();
+    state.Checkpoint(&changes);
+    log.Take(changes);
+    return state.orphans();
+  };
+  EXPECT_EQ(write("old"), 0u);
+  EXPECT_EQ(log.kept()[0].size(), 1u);
+  EXPECT_EQ(write("new"), 1u);
+  EXPECT_EQ(log.kept()[0].size(), 1u) << "what nobody reads is taken out of the changelog";
+}
+
+TEST(StageStateTest, RefusesAChangelogThatIsNone) {
+  StageState state;
+  ASSERT_TRUE(state.AddStep("dedup-1", "1", MakeAny).ok());
+  const auto restore = [&](std::string key, std::string value) {
+    state.Reset();
+    state.Assign(4);
+    Record record;
+    record.key = key;
+    record.has_key = true;
+    record.value = value;
+    record.partition = 4;
+    record.offset = 17;
+    return state.Restore(Batch("changelog", {record}, nullptr));
+  };
+  EXPECT_THAT(restore("", "x").ToString(), HasSubstr("partition 4, offset 17"));
+  EXPECT_FALSE(restore(std::string("\2") + std::string(12, 'x'), "x").ok());
+  state.Assign(4);
+  state.Find(4)->steps[0]->table().Add("k", StateTable::Hash("k"), 3);
+  OutputBatch changes;
+  state.Checkpoint(&changes);
+  ASSERT_EQ(changes.records().size(), 1u);
+  const std::string key(changes.records()[0].key);
+  EXPECT_TRUE(restore(key, "good").ok());
+  EXPECT_THAT(restore(key, "bad").ToString(), HasSubstr("no state of step dedup-1"));
+}
+
+TEST(StageStateTest, TwoStepsOfOneNameAreRefused) {
+  StageState state;
+  ASSERT_TRUE(state.AddStep("recent", "1", MakeAny).ok());
+  EXPECT_THAT(state.AddStep("recent", "1", MakeAny).status().ToString(), HasSubstr("recent"));
+  EXPECT_TRUE(state.AddStep("recent", "2", MakeAny).ok());
+}
+
+TEST(TablesTest, HaveTheNewestRowOfEachKey) {
+  Tables tables;
+  const size_t table = tables.Add("customers");
+  EXPECT_EQ(tables.Add("customers"), table);
+  const auto put = [&](std::string_view key, std::optional<std::string_view> value) {
+    Record record;
+    record.key = key;
+    record.has_key = true;
+    record.has_value = value.has_value();
+    record.value = value.value_or("");
+    tables.Update(table, Batch("customers", {record}, nullptr));
+  };
+  put("a", R"({"tier":1})");
+  put("b", R"({"tier":2})");
+  put("a", R"( {"tier":3} )");
+  EXPECT_EQ(tables.Find(table, "a"), R"({"tier":3})");
+  EXPECT_EQ(tables.rows(), 2u);
+  put("b", std::nullopt);
+  EXPECT_EQ(tables.Find(table, "b"), std::nullopt);
+  put("a", "[1]");
+  EXPECT_EQ(tables.Find(table, "a"), std::nullopt) << "no object: as if it were deleted";
+  EXPECT_EQ(tables.rejected(), 1u);
+}
+
+}  // namespace
+}  // namespace levada::scoring
