@@ -1,13 +1,13 @@
 #include "core/aggregate/accumulator.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
 #include "core/aggregate/distinct.h"
 #include "core/aggregate/quantile.h"
-#include "core/expr/compare.h"
-#include "core/expr/time.h"
+#include "core/aggregate/scalar.h"
 
 namespace levada::aggregate {
 namespace {
@@ -18,165 +18,25 @@ using internal::AvgState;
 using internal::StddevState;
 using internal::Wide;
 
-constexpr size_t kTimeInScalar = sizeof(Scalar);  // of first and last
-
 struct TimeState {
-  int64_t time_us = 0;
+  int64_t last_us = 0;
+  int64_t first_us = 0;
   uint64_t any = 0;
 };
 
-bool IsText(Kind kind) { return kind == Kind::kString || kind == Kind::kBytes; }
-bool HasTime(Function function) {
-  return function == Function::kFirst || function == Function::kLast;
-}
-
-// Values of different kinds are in this order; numbers are one kind.
-int Rank(Kind kind) {
-  switch (kind) {
-    case Kind::kBool:
-      return 0;
-    case Kind::kInt:
-    case Kind::kUint:
-    case Kind::kDouble:
-      return 1;
-    case Kind::kTimestamp:
-      return 2;
-    case Kind::kDuration:
-      return 3;
-    case Kind::kString:
-      return 4;
-    default:
-      return 5;
-  }
-}
-
-bool Less(const Value& a, const Value& b) {
-  if (a.is(Kind::kDouble) && b.is(Kind::kDouble)) return a.real() < b.real();
-  const int left = Rank(a.kind());
-  const int right = Rank(b.kind());
-  return left == right ? expr::Compare(a, b) < 0 : left < right;
-}
-
-// A view of the table's bytes where it is text.
-Value ReadScalar(const Accumulator& accumulator, Table& table, size_t at) {
-  const auto scalar = Load<Scalar>(table.data() + at);
-  switch (static_cast<Kind>(scalar.kind)) {
-    case Kind::kBool:
-      return Value::Bool(scalar.payload != 0);
-    case Kind::kInt:
-      return Value::Int(static_cast<int64_t>(scalar.payload));
-    case Kind::kUint:
-      return Value::Uint(scalar.payload);
-    case Kind::kDouble:
-      return Value::Double(std::bit_cast<double>(scalar.payload));
-    case Kind::kTimestamp:
-      return Value::OfTimestamp({static_cast<int64_t>(scalar.payload), scalar.size});
-    case Kind::kDuration:
-      return Value::Duration(static_cast<int64_t>(scalar.payload));
-    case Kind::kString:
-      return Value::String({table.ChunkAt(at + accumulator.chunk()), scalar.size});
-    case Kind::kBytes:
-      return Value::Bytes({table.ChunkAt(at + accumulator.chunk()), scalar.size});
-    default:
-      return Value();
-  }
-}
-
-Scalar Inline(const Value& value) {
-  Scalar scalar;
-  scalar.kind = static_cast<uint8_t>(value.kind());
-  switch (value.kind()) {
-    case Kind::kBool:
-      scalar.payload = value.boolean();
-      break;
-    case Kind::kUint:
-      scalar.payload = value.unsigned_integer();
-      break;
-    case Kind::kDouble:
-      scalar.payload = std::bit_cast<uint64_t>(value.real());
-      break;
-    case Kind::kTimestamp:
-      scalar.payload = static_cast<uint64_t>(value.timestamp().seconds);
-      scalar.size = value.timestamp().nanos;
-      break;
-    case Kind::kDuration:
-      scalar.payload = static_cast<uint64_t>(value.nanoseconds());
-      break;
-    default:
-      scalar.payload = static_cast<uint64_t>(value.integer());
-  }
-  return scalar;
-}
-
-// `text` must not be in the table.
-void WriteText(const Accumulator& accumulator, Table& table, size_t at, Kind kind,
-               std::string_view text) {
-  const size_t ref = at + accumulator.chunk();
-  table.Reserve(ref, text.size());
-  char* const chunk = table.ChunkAt(ref);
-  if (!text.empty()) std::memcpy(chunk, text.data(), text.size());
-  Scalar scalar;
-  scalar.kind = static_cast<uint8_t>(kind);
-  scalar.size = static_cast<uint32_t>(text.size());
-  Store(table.data() + at, scalar);
-}
-
-void WriteScalar(const Accumulator& accumulator, Table& table, size_t at, const Value& value,
-                 int64_t time_us) {
-  if (IsText(value.kind())) {
-    WriteText(accumulator, table, at, value.kind(), value.text());
-  } else {
-    Store(table.data() + at, Inline(value));
-  }
-  if (HasTime(accumulator.function)) Store(table.data() + at + kTimeInScalar, time_us);
-}
-
-int64_t TimeOf(Table& table, size_t at) { return Load<int64_t>(table.data() + at + kTimeInScalar); }
-
-// Whether a value takes the place of the one that is there. Of equal times the earlier arrival is
-// the first, the later one the last.
-bool Replaces(const Accumulator& accumulator, Table& table, size_t at, const Value& value,
-              int64_t time_us) {
-  const Value now = ReadScalar(accumulator, table, at);
-  if (now.is(Kind::kNone)) return true;
-  switch (accumulator.function) {
-    case Function::kMin:
-      return Less(value, now);
-    case Function::kMax:
-      return Less(now, value);
-    case Function::kFirst:
-      return time_us < TimeOf(table, at);
-    default:
-      return time_us >= TimeOf(table, at);
-  }
-}
-
-void MergeScalar(const Accumulator& accumulator, Table& table, size_t at, Table& from,
-                 size_t from_at) {
-  const Value value = ReadScalar(accumulator, from, from_at);
-  if (value.is(Kind::kNone)) return;
-  const int64_t time = HasTime(accumulator.function) ? TimeOf(from, from_at) : 0;
-  if (!Replaces(accumulator, table, at, value, time)) return;
-  if (IsText(value.kind())) {
-    // Room first: `value` is a view that making room may move.
-    table.Reserve(at + accumulator.chunk(), value.text().size());
-    WriteScalar(accumulator, table, at, ReadScalar(accumulator, from, from_at), time);
-  } else {
-    WriteScalar(accumulator, table, at, value, time);
-  }
-}
-
-// Merged scalars: what is taken away matters only where it may be the one that is there.
-bool RemoveScalar(const Accumulator& accumulator, Table& table, size_t at, Table& from,
-                  size_t from_at) {
-  const Value gone = ReadScalar(accumulator, from, from_at);
-  if (gone.is(Kind::kNone)) return true;
-  if (HasTime(accumulator.function)) return TimeOf(table, at) != TimeOf(from, from_at);
-  const Value now = ReadScalar(accumulator, table, at);
-  return accumulator.function == Function::kMin ? Less(now, gone) : Less(gone, now);
-}
-
 TimeState LoadTime(Table& table, size_t at) { return Load<TimeState>(table.data() + at); }
+
+void MergeTimes(Table& table, size_t at, const TimeState& added) {
+  if (added.any == 0) return;
+  TimeState state = LoadTime(table, at);
+  if (state.any == 0) {
+    state = added;
+  } else {
+    state.last_us = std::max(state.last_us, added.last_us);
+    state.first_us = std::min(state.first_us, added.first_us);
+  }
+  Store(table.data() + at, state);
+}
 
 // Far from where sums and differences of them overflow.
 bool SaneCount(uint64_t count) { return count >> 48 == 0; }
@@ -187,28 +47,6 @@ bool SaneTime(int64_t time_us) {
 
 // Adding to what is not finite or too large is not harmful, only of no use.
 bool Sane(const ExactSum& sum) { return std::isfinite(sum.high) && std::isfinite(sum.low); }
-
-bool SaneScalar(const Accumulator& accumulator, Table& table, size_t at) {
-  const auto scalar = Load<Scalar>(table.data() + at);
-  switch (static_cast<Kind>(scalar.kind)) {
-    case Kind::kNone:
-    case Kind::kBool:
-    case Kind::kInt:
-    case Kind::kUint:
-    case Kind::kDuration:
-      return scalar.size == 0;
-    case Kind::kDouble:
-      return scalar.size == 0 && !std::isnan(std::bit_cast<double>(scalar.payload));
-    case Kind::kTimestamp:
-      return scalar.size < expr::kNanosPerSecond &&
-             expr::InRange({static_cast<int64_t>(scalar.payload), scalar.size});
-    case Kind::kString:
-    case Kind::kBytes:
-      return accumulator.text && scalar.size <= table.CapacityOf(at + accumulator.chunk());
-    default:
-      return false;
-  }
-}
 
 }  // namespace
 
@@ -273,16 +111,11 @@ void AddOther(const Accumulator& accumulator, Table& table, size_t at, const Val
       Quantile::Add(table, at,
                     value.is(Kind::kDouble) ? value.real() : static_cast<double>(value.integer()));
       return;
-    case Function::kTimeSinceLast: {
-      const TimeState state = LoadTime(table, at);
-      if (state.any == 0 || time_us > state.time_us)
-        Store(table.data() + at, TimeState{time_us, 1});
+    case Function::kTimeSinceLast:
+      MergeTimes(table, at, {time_us, time_us, 1});
       return;
-    }
     default:
-      if (Replaces(accumulator, table, at, value, time_us)) {
-        WriteScalar(accumulator, table, at, value, time_us);
-      }
+      AddScalar(accumulator, table, at, value, time_us);
   }
 }
 
@@ -327,12 +160,9 @@ void Merge(const Accumulator& accumulator, Table& table, size_t at, Table& from,
     case Function::kQuantile:
       Quantile::Merge(table, at, from, from_at);
       return;
-    case Function::kTimeSinceLast: {
-      const TimeState added = LoadTime(from, from_at);
-      const TimeState state = LoadTime(table, at);
-      if (added.any != 0 && (state.any == 0 || added.time_us > state.time_us)) Store(to, added);
+    case Function::kTimeSinceLast:
+      MergeTimes(table, at, LoadTime(from, from_at));
       return;
-    }
     default:
       MergeScalar(accumulator, table, at, from, from_at);
   }
@@ -377,8 +207,9 @@ bool Remove(const Accumulator& accumulator, Table& table, size_t at, Table& from
     case Function::kQuantile:
       return Quantile::Remove(table, at, from, from_at);
     case Function::kTimeSinceLast:
+      // The first time is of use only in panes, from which nothing is taken.
       return LoadTime(from, from_at).any == 0 ||
-             LoadTime(from, from_at).time_us != LoadTime(table, at).time_us;
+             LoadTime(from, from_at).last_us != LoadTime(table, at).last_us;
     default:
       return RemoveScalar(accumulator, table, at, from, from_at);
   }
@@ -450,10 +281,15 @@ Value Result(const Accumulator& accumulator, double parameter, Table& table, siz
   return value;
 }
 
-bool LastTime(Table& table, size_t at, int64_t* time_us) {
+bool LastTimeUpTo(Table& table, size_t at, int64_t time_us, int64_t* last_us) {
   const TimeState state = LoadTime(table, at);
-  *time_us = state.time_us;
-  return state.any != 0;
+  *last_us = state.last_us <= time_us ? state.last_us : state.first_us;
+  return state.any != 0 && *last_us <= time_us;
+}
+
+bool HasTimeAfter(Table& table, size_t at, int64_t time_us) {
+  const TimeState state = LoadTime(table, at);
+  return state.any != 0 && state.last_us > time_us;
 }
 
 absl::Status Check(const Accumulator& accumulator, Table& table, size_t at) {
@@ -484,10 +320,10 @@ absl::Status Check(const Accumulator& accumulator, Table& table, size_t at) {
       return Quantile::Check(table, at);
     case Function::kTimeSinceLast: {
       const TimeState time = LoadTime(table, at);
-      return verdict(time.any <= 1 && SaneTime(time.time_us));
+      return verdict(time.any <= 1 && SaneTime(time.last_us) && SaneTime(time.first_us));
     }
     default:
-      return verdict(SaneScalar(accumulator, table, at));
+      return verdict(IsSaneScalar(accumulator, table, at));
   }
 }
 

@@ -22,7 +22,7 @@
 //   first, last          24  Scalar, i64 time in µs, with a chunk (8) where it may be text
 //   distinct             16  DistinctState
 //   quantile             24  QuantileState
-//   time_since_last      16  i64 time in µs, u64 1 once there is one
+//   time_since_last      24  i64 last and i64 first time in µs, u64 1 once there is one
 //
 // A state is known by where in its table's blob it stands, since what it points to moves when
 // something grows.
@@ -92,8 +92,10 @@ void Reset(const Accumulator& accumulator, Table& table, size_t at);
 expr::Value Result(const Accumulator& accumulator, double parameter, Table& table, size_t at,
                    base::Arena* arena);
 
-// Of kTimeSinceLast: the last time, or false.
-bool LastTime(Table& table, size_t at, int64_t* time_us);
+// Of kTimeSinceLast: the last of its times that is not after `time_us`; false where there is none.
+// Only the first and the last one are known: where the last is later, it is the first.
+bool LastTimeUpTo(Table& table, size_t at, int64_t time_us, int64_t* last_us);
+bool HasTimeAfter(Table& table, size_t at, int64_t time_us);
 
 // Whether the bytes can be used without harm. The table's own Check comes first.
 absl::Status Check(const Accumulator& accumulator, Table& table, size_t at);

@@ -72,6 +72,89 @@ TEST(AggregateSet, EachFunction) {
   EXPECT_EQ(Over("last(s)", events), R"("c")");
   EXPECT_EQ(Over("distinct(x)", events), "2");
   EXPECT_EQ(Over("distinct(s)", events), "3");
+  EXPECT_EQ(Over("stddev(x)", events), "2.598076211353316");
+  EXPECT_EQ(Over("sum(x * 2 + 1)", events), "12");
+  EXPECT_EQ(Over("count(s.size() > 0 && x > 0)", events), "3");
+}
+
+TEST(AggregateSet, WhatIsNotThereIsSkipped) {
+  const std::vector<std::string> events = {R"({"x":null})", R"({})", R"({"x":2})", R"({"y":1})"};
+  EXPECT_EQ(Over("count()", events), "4");
+  EXPECT_EQ(Over("count(x)", events), "1");
+  EXPECT_EQ(Over("sum(x)", events), "2");
+  EXPECT_EQ(Over("avg(x)", events), "2");
+  EXPECT_EQ(Over("stddev(x)", events), "null");
+  EXPECT_EQ(Over("first(x)", events), "2");
+  EXPECT_EQ(Over("last(x)", events), "2");
+  EXPECT_EQ(Over("distinct(x)", events), "1");
+}
+
+TEST(AggregateSet, OfNothing) {
+  EXPECT_EQ(Over({{"count()"},
+                  {"sum(x)"},
+                  {"distinct(x)"},
+                  {"avg(x)"},
+                  {"stddev(x)"},
+                  {"min(x)"},
+                  {"max(x)"},
+                  {"first(x)"},
+                  {"last(x)"},
+                  {"quantile(x, 0.5)"}},
+                 {}),
+            "0 0 0 null null null null null null null");
+}
+
+TEST(AggregateSet, NaNIsSkipped) {
+  const std::vector<std::string> events = {R"({"x":0})", R"({"x":4})"};
+  EXPECT_EQ(Over({{"sum(x / x)"}, {"count(x / x)"}, {"max(x / x)"}, {"last(x / x)"}}, events),
+            "1 1 1 1");
+}
+
+TEST(AggregateSet, AnExpressionThatFailsIsAnError) {
+  EXPECT_EQ(Over("sum(x + 1)", {R"({})"}), "sum(x + 1): no such key: x");
+  EXPECT_EQ(Over("sum(x)", {R"({"x":"a"})"}), "sum(x): a number is expected, not string");
+  EXPECT_EQ(Over("distinct(x)", {R"({"x":[1]})"}),
+            "distinct(x): a single value is expected, not list");
+  EXPECT_EQ(Over("sum(x)", {R"({"x":1e300})"}), "sum(x): a number beyond ±1e144 cannot be added");
+  EXPECT_EQ(Over("avg(1 / x)", {R"({"x":0})"}),
+            "avg(1 / x): a number beyond ±1e144 cannot be added");
+  EXPECT_EQ(Over({{"count()", "x"}}, {R"({"x":1})"}),
+            "where x: the condition is neither true nor false");
+  EXPECT_EQ(Over("last(x)", {base::StrCat("{\"x\":\"", std::string(70'000, 'a'), "\"}")}),
+            "last(x): text of 70000 bytes cannot be kept: the most are 65536");
+}
+
+TEST(AggregateSet, ConditionsGuardArguments) {
+  EXPECT_EQ(Over({{"sum(x + 1)", "has(x)"}, {"count()", "has(x)"}, {"count()"}},
+                 {R"({})", R"({"x":1})", R"({"x":5})"}),
+            "8 2 3");
+}
+
+TEST(AggregateSet, SumsOfDeclaredIntegersAreIntegers) {
+  expr::Env env;
+  env.DeclareField("n", FieldType::kLong);
+  EXPECT_EQ(Over({{"sum(n)"}, {"avg(n)"}, {"max(n)"}},
+                 {R"({"n":9007199254740993})", R"({"n":9007199254740993})", R"({"n":-1})"},
+                 std::move(env)),
+            "18014398509481985 6004799503160662 9007199254740993");
+}
+
+TEST(AggregateSet, ASumBeyond64BitsIsAnErrorAsLongAsItIs) {
+  const auto over = [](const std::vector<std::string>& events) {
+    expr::Env env;
+    env.DeclareField("n", FieldType::kLong);
+    return Over({{"sum(n)"}}, events, std::move(env));
+  };
+  const std::string most = R"({"n":9223372036854775807})";
+  EXPECT_EQ(over({most, R"({"n":1})"}), "error: the sum is beyond a whole number of 64 bits");
+  EXPECT_EQ(over({most, most, R"({"n":-9223372036854775807})"}), "9223372036854775807");
+}
+
+TEST(AggregateSet, SumsAreRightWhateverTheOrder) {
+  EXPECT_EQ(Over("sum(x)", {R"({"x":1e16})", R"({"x":1})", R"({"x":-1e16})"}), "1");
+  EXPECT_EQ(Over("sum(x)", {R"({"x":0.1})", R"({"x":0.2})", R"({"x":0.3})", R"({"x":-0.6})"}),
+            "2.7755575615628914e-17")
+      << "what the doubles nearest to those numbers add up to";
   const std::string deviation = Over(
       "stddev(x)", {R"({"x":1000000000.1})", R"({"x":1000000000.2})", R"({"x":1000000000.3})"});
   EXPECT_NEAR(std::stod(deviation), 0.09999996423721905, 1e-12)

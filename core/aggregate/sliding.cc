@@ -305,7 +305,7 @@ void SlidingState::LookBack(Table& table, int64_t time_us, const Inputs* event, 
 }
 
 // Before the event is added. For the newest event the totals know the last time; for others it is
-// looked for in the panes, where only the last of a pane is known.
+// looked for in the panes, of which only the first and the last time are known.
 void SlidingState::TimesSinceLast(Table& table, int64_t time_us) {
   for (size_t i = 0; i < since_.size(); ++i) {
     const uint32_t offset = set_->accumulators()[set_->AccumulatorOf(since_[i])].offset;
@@ -314,17 +314,17 @@ void SlidingState::TimesSinceLast(Table& table, int64_t time_us) {
       value = Value::Null();
       const int64_t edge = EdgeAt(spans_[span], time_us);
       int64_t last = 0;
-      if (edge == StartOf(table, span)) {
-        const bool any = LastTime(table, Accumulators(table, span) + offset, &last);
-        if (any && last <= time_us) value = Seconds(time_us - last);
-        if (!any || last <= time_us) continue;
+      const size_t total = Accumulators(table, span) + offset;
+      if (edge == StartOf(table, span) && !HasTimeAfter(table, total, time_us)) {
+        if (LastTimeUpTo(table, total, time_us, &last)) value = Seconds(time_us - last);
+        continue;
       }
       for (uint32_t pane = FindPane(table, time_us + 1);
            pane > Panes() && StartOf(table, pane - 1) >= edge; --pane) {
-        if (!LastTime(table, Accumulators(table, pane - 1) + offset, &last)) continue;
-        if (last > time_us) continue;
-        value = Seconds(time_us - last);
-        break;
+        if (LastTimeUpTo(table, Accumulators(table, pane - 1) + offset, time_us, &last)) {
+          value = Seconds(time_us - last);
+          break;
+        }
       }
     }
   }

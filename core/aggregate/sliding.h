@@ -46,7 +46,8 @@
 // `oldest_us`, count as if they had come in time. Older ones are not added, but get values: what is
 // known about their time, and themselves.
 //
-// time_since_last of a late event may miss events of its own pane.
+// time_since_last of a late event is too long by less than a pane where later events of its own
+// pane came before it.
 //
 // Thread-safety: one thread at a time.
 namespace levada::aggregate {

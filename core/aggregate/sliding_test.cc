@@ -11,6 +11,7 @@
 #include <set>
 
 #include "absl/strings/str_format.h"
+#include "core/aggregate/distinct.h"
 #include "core/aggregate/testing.h"
 #include "core/base/random.h"
 
@@ -36,9 +37,9 @@ const std::vector<Call>& AllCalls() {
                                           {"distinct(s)"},
                                           {"quantile(x, 0.9)"},
                                           {"time_since_last()"},
-                                          {"count()", "x > 0"},
+                                          {"count()", "has(x) && x > 0"},
                                           {"sum(n)"},
-                                          {"last(x)", "x > 0"},
+                                          {"last(x)", "has(x) && x > 0"},
                                           {"min(s)"}};
   return calls;
 }
@@ -162,7 +163,9 @@ void Compare(const std::vector<TestEvent>& events, const TestEvent& event, bool 
   EXPECT_EQ(values[0].integer(), static_cast<int64_t>(events.size()));
   EXPECT_NEAR(Number(values[1]), static_cast<double>(sum), 1e-13 * (1 + std::fabs(mean)) * 100);
   EXPECT_EQ(values[2].is(expr::Kind::kNull), !any);
-  if (any) EXPECT_NEAR(Number(values[2]), static_cast<double>(mean), 1e-12 * 100);
+  if (any) {
+    EXPECT_NEAR(Number(values[2]), static_cast<double>(mean), 1e-10);
+  }
   ExpectNumber(values[3], any ? std::optional(xs.front()) : std::nullopt, 0, "min");
   ExpectNumber(values[4], any ? std::optional(xs.back()) : std::nullopt, 0, "max");
   if (xs.size() < 2) {
@@ -172,16 +175,22 @@ void Compare(const std::vector<TestEvent>& events, const TestEvent& event, bool 
   }
   ExpectText(values[6], first->s, "first");
   ExpectText(values[7], last->s, "last");
-  EXPECT_EQ(values[8].integer(), static_cast<int64_t>(different.size()));
+  const auto cardinality = static_cast<double>(different.size());
+  EXPECT_NEAR(Number(values[8]), cardinality,
+              cardinality <= Distinct::kExact ? 0 : cardinality / 10);
   const auto rank = static_cast<size_t>(0.9 * static_cast<double>(xs.size() - 1));
   ExpectNumber(values[9], any ? std::optional(xs[rank]) : std::nullopt, 0.0100001, "quantile");
   // Exact for the newest event; of a late one, its own pane may be told apart only by its end.
-  if (newest && before == kNever) EXPECT_TRUE(values[10].is(expr::Kind::kNull));
-  if (newest && before != kNever) {
+  if (newest && before == kNever) {
+    EXPECT_TRUE(values[10].is(expr::Kind::kNull));
+  } else if (newest) {
     ExpectNumber(values[10], (event.time_us - before) / 1e6L, 1e-12, "time_since_last");
-  } else if (!newest && values[10].is(expr::Kind::kDouble)) {
-    EXPECT_GE(values[10].real(), 0);
-    EXPECT_LE(values[10].real(), (event.time_us - before + pane_us) / 1e6);
+  } else if (before == kNever) {
+    EXPECT_TRUE(values[10].is(expr::Kind::kNull));
+  } else {
+    const double wanted = (event.time_us - before) / 1e6;
+    EXPECT_GE(Number(values[10]), wanted - 1e-9);
+    EXPECT_LE(Number(values[10]), wanted + pane_us / 1e6);
   }
   EXPECT_EQ(values[11].integer(), positive);
   EXPECT_EQ(values[12].integer(), whole);
@@ -269,7 +278,9 @@ TEST_P(Property, EqualsTheReference) {
       }
     }
     EXPECT_GT(counts[0], 300);
-    if (world.late_share > 0) EXPECT_GT(counts[1] * counts[2], 0);
+    if (world.late_share > 0) {
+      EXPECT_GT(counts[1] * counts[2], 0);
+    }
   }
 }
 
@@ -283,13 +294,8 @@ INSTANTIATE_TEST_SUITE_P(
               kMinute,
               20.0 * kSecond,
               0.1},
-        World{"sparse",
-              {kHour, 24 * kHour},
-              60,
-              {kMinute, 24 * kMinute},
-              kMinute,
-              40.0 * kMinute,
-              0.1},
+        World{
+            "sparse", {kHour, 24 * kHour}, 60, {kMinute, 24 * kMinute}, kHour, 40.0 * kMinute, 0.3},
         World{"one", {10 * kMinute}, 60, {10 * kSecond}, 30 * kSecond, 8.0 * kSecond, 0.2},
         World{"inorder", {10 * kMinute}, 60, {10 * kSecond}, 0, 3.0 * kSecond, 0},
         World{"latebeyondaspan",
@@ -381,7 +387,7 @@ TEST(Sliding, AStateHasABoundAndAnEnd) {
   EXPECT_LE(largest, sliding->MaxBytes());
   EXPECT_LT(sliding->MaxBytes(), 6000u);
   EXPECT_EQ(sliding->ExpiresAt(blob), 19'999 * 15 * kSecond + kMinute + 24 * kHour);
-  EXPECT_EQ(Show(results), "240 240 5667 5667") << "from 24 minutes on within a day";
+  EXPECT_EQ(Show(results), "240 240 5696 5696") << "from 24 minutes on within a day";
 }
 
 TEST(Sliding, SumsKeepTheirPrecisionWhenLargeValuesLeave) {
@@ -399,7 +405,7 @@ TEST(Sliding, SumsKeepTheirPrecisionWhenLargeValuesLeave) {
   }
   EXPECT_EQ(Number(results[0]), 90);
   EXPECT_EQ(Number(results[1]), 1.5);
-  EXPECT_NEAR(Number(results[2]), 0.5042194766, 1e-9);
+  EXPECT_NEAR(Number(results[2]), 0.5042194840896, 1e-9);
 }
 
 TEST(Sliding, WrongOptionsAreRefused) {
