@@ -110,6 +110,7 @@ void CheckTopics(const CheckContext& context) {
   std::set<std::string> written;
   for (const v1::Stage& stage : context.pipeline.spec().stages()) {
     read.insert(std::string(InputTopic(stage)));
+    for (const v1::Step& step : stage.scoring().steps()) read.insert(step.join().table());
     for (std::string& topic : OutputTopics(stage)) written.insert(std::move(topic));
   }
   for (int i = 0; i < context.pipeline.spec().topics_size(); ++i) {

@@ -96,7 +96,7 @@ void Segment::Resume(const Row& row) {
   }
 }
 
-void Segment::RunFrom(Row row, size_t step, size_t stop) {
+void Segment::RunFrom(const Row& row, size_t step, size_t stop) {
   Event event{*activation_, kept_.size()};
   event.partition = row.partition;
   event.time_us = row.time_us;
@@ -132,24 +132,22 @@ void Segment::Fan(const Event& event, const Row& row, size_t step, size_t stop) 
   }
 }
 
-void Segment::Ended(Row row) {
-  if (took_slot_ >= 0) row.nanos += NowNanos() - began_nanos_;
-  if (!last_) {
-    Keep(&row);
-    kept_.push_back(row);
-    return;
-  }
-  if (took_slot_ >= 0) activation_->Set(took_slot_, expr::Value::Int((row.nanos + 999) / 1000));
+void Segment::Ended(const Row& row) {
+  const int64_t nanos = took_slot_ < 0 ? 0 : row.nanos + NowNanos() - began_nanos_;
+  if (!last_) return Keep(row, nanos);
+  if (took_slot_ >= 0) activation_->Set(took_slot_, expr::Value::Int((nanos + 999) / 1000));
   sink_->Kept(row);
 }
 
-void Segment::Keep(Row* row) {
+void Segment::Keep(const Row& row, int64_t nanos) {
   const size_t count = env_.slot_count();
   expr::Value* slots = arena_->Array<expr::Value>(count);
   for (size_t slot = 0; slot < count; ++slot) {
     slots[slot] = activation_->Get(static_cast<int>(slot));
   }
-  row->slots = {slots, count};
+  Row& kept = kept_.emplace_back(row);
+  kept.slots = {slots, count};
+  kept.nanos = nanos;
 }
 
 void Segment::Tick(Partition& partition, int64_t now_ms) {
@@ -165,10 +163,10 @@ bool Segment::Write(const Row& row, std::string* out) {
   return writer_->Write(row.document, row.info, row.raw, *activation_, out);
 }
 
-std::vector<Segment::Reached> Segment::Coverage() const {
-  std::vector<Reached> coverage;
-  for (size_t i = 0; i < steps_.size(); ++i) coverage.push_back({places_[i], reached_[i]});
-  return coverage;
+void Segment::Coverage(std::vector<runtime::StepReached>* steps) const {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    steps->push_back({places_[i], reached_[i], steps_[i]->RulesReached()});
+  }
 }
 
 }  // namespace levada::scoring

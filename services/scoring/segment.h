@@ -87,19 +87,15 @@ class Segment {
   // A row leaves with the bytes that it came with.
   bool identity() const { return writer_->identity(); }
 
-  struct Reached {
-    std::string place;
-    uint64_t events = 0;
-  };
-  // How many events came to each step, since the segment was made.
-  std::vector<Reached> Coverage() const;
+  // Since the segment was made.
+  void Coverage(std::vector<runtime::StepReached>* steps) const;
 
  private:
-  void RunFrom(Row row, size_t step, size_t stop);
+  void RunFrom(const Row& row, size_t step, size_t stop);
   void Fan(const Event& event, const Row& row, size_t step, size_t stop);
-  void Ended(Row row);
+  void Ended(const Row& row);
   void Resume(const Row& row);
-  void Keep(Row* row);
+  void Keep(const Row& row, int64_t nanos);
   void AdvanceClock(Row* row) const;
 
   expr::Env env_;
