@@ -253,7 +253,7 @@ int Run(const Flags& flags, const Service& service) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));
   }
   if (flags.test_session) {
-    return RunTestSession(made->processor.get(), made->sink.get(), made->source.get());
+    return RunTestSession(context, made->processor.get(), made->sink.get(), made->source.get());
   }
   if (flags.pipe) {
     return RunPipe(context, made->processor.get(), made->sink.get(), made->source.get());

@@ -25,6 +25,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/strings.h"
+#include "core/pipeline/plan.h"
+#include "core/runtime/stateful.h"
 #include "core/runtime/worker.h"
 
 namespace levada::runtime {
@@ -85,11 +87,14 @@ struct Stage {
   Processor* processor;
   Sink* sink;
   Source* source;
+  std::string input;  // topic that it reads, beside the tables of a processor
 };
 
 class Session {
  public:
-  explicit Session(Stage stage) : stage_(stage) {}
+  explicit Session(Stage stage)
+      : stage_(std::move(stage)),
+        state_(stage_.processor == nullptr ? nullptr : stage_.processor->state()) {}
 
   json Answer(const json& request) {
     out_ = json::array();
@@ -113,12 +118,26 @@ class Session {
   absl::Status Reset(int64_t now) {
     now_ms_ = now;
     offsets_.clear();
-    return absl::OkStatus();
+    if (state_ == nullptr) return absl::OkStatus();
+    state_->Reset();
+    state_->Assign(0, 1);
+    state_->Restored(0);
+    return Tick();
   }
 
   absl::Status PassTo(int64_t now) {
-    now_ms_ = std::max(now_ms_, now);
-    return absl::OkStatus();
+    if (now <= now_ms_) return absl::OkStatus();
+    now_ms_ = now;
+    return state_ == nullptr ? absl::OkStatus() : Tick();
+  }
+
+  // What is due by the clock.
+  absl::Status Tick() {
+    output_.Clear();
+    absl::Status status = state_->Tick(now_ms_, &output_);
+    Collect();
+    Bury(Batch(), output_.dead_letters());
+    return status;
   }
 
   // Records of one time are a batch.
@@ -132,10 +151,19 @@ class Session {
       while (end < records.size() && records[end].timestamp_ms == time) ++end;
       absl::Status status = PassTo(time);
       const Batch batch(offset->first, {records.begin() + begin, records.begin() + end}, owner);
-      if (status.ok()) status = Through(batch);
+      if (status.ok()) Update(batch);
+      if (status.ok() && topic == stage_.input) status = Through(batch);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
+  }
+
+  // Whoever reads a topic as a table sees it at once.
+  void Update(const Batch& batch) {
+    const auto& tables = state_ == nullptr ? kNoTables : state_->tables();
+    for (size_t i = 0; i < tables.size(); ++i) {
+      if (tables[i] == batch.topic()) state_->UpdateTable(i, batch);
+    }
   }
 
   absl::Status Through(const Batch& batch) {
@@ -174,17 +202,35 @@ class Session {
 
   void Bury(const Batch& batch, const std::vector<DeadLetter>& letters) {
     for (const DeadLetter& letter : letters) {
-      const Record& record = batch[letter.source];
       json dead = {{"error", letter.error}};
-      if (record.has_key) dead["key"] = std::string(record.key);
-      if (record.has_value) dead["value"] = std::string(record.value);
+      if (letter.source >= 0) {
+        const Record& record = batch[letter.source];
+        if (record.has_key) dead["key"] = std::string(record.key);
+        if (record.has_value) dead["value"] = std::string(record.value);
+      }
+      if (!letter.event.empty()) dead["value"] = letter.event;  // what a step made of it
       dead_.push_back(std::move(dead));
     }
   }
 
-  json Coverage() const { return json::array(); }
+  json Coverage() const {
+    json steps = json::array();
+    if (stage_.processor == nullptr) return steps;
+    for (const StepReached& reached : stage_.processor->Coverage()) {
+      json rules = json::array();
+      for (const auto& rule : reached.rules) {
+        rules.push_back({{"name", rule.name}, {"events", rule.events}});
+      }
+      steps.push_back(
+          {{"name", reached.step}, {"events", reached.events}, {"rules", std::move(rules)}});
+    }
+    return steps;
+  }
+
+  static inline const std::vector<std::string> kNoTables;
 
   const Stage stage_;
+  Stateful* const state_;  // null: it remembers nothing
   OutputBatch output_;
   int64_t now_ms_ = 0;
   std::map<std::string, int64_t> offsets_;  // next one of each topic
@@ -205,9 +251,9 @@ json AnswerTo(const std::string& line, Session& session) {
 
 }  // namespace
 
-int RunTestSession(Processor* processor, Sink* sink, Source* source) {
+int RunTestSession(const StageContext& context, Processor* processor, Sink* sink, Source* source) {
   std::ios::sync_with_stdio(false);
-  Session session({processor, sink, source});
+  Session session({processor, sink, source, std::string(pipeline::InputTopic(context.stage))});
   std::string line;
   while (std::getline(std::cin, line)) {
     const json answer = AnswerTo(line, session);

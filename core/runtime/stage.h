@@ -79,6 +79,17 @@ struct StageContext {
   std::string listen = "0.0.0.0";  // IP address of the ports that the manifest names
 };
 
+// How many events have come to a step, and for how many each of its rules held.
+struct StepReached {
+  std::string step;  // "step 2 (rules)"
+  uint64_t events = 0;
+  struct Rule {
+    std::string name;
+    uint64_t events = 0;
+  };
+  std::vector<Rule> rules;
+};
+
 class Processor {
  public:
   virtual ~Processor() = default;
@@ -88,6 +99,8 @@ class Processor {
   virtual absl::Status Process(const Batch& in, OutputBatch* out) = 0;
   // What it remembers between batches (core/runtime/stateful.h); null: nothing.
   virtual Stateful* state() { return nullptr; }
+  // Since it was made: what tests have covered.
+  virtual std::vector<StepReached> Coverage() const { return {}; }
   // Starts what answers beside the stream (the synchronous detector); called once, when Kafka is
   // reached. Drain: no new requests, finish those under way.
   virtual absl::Status StartServing() { return absl::OkStatus(); }

@@ -64,6 +64,6 @@ absl::Status RunSource(Worker& worker, Source& source);
 // `levada pipe`: lines of standard input through the stage. Returns the exit code.
 int RunPipe(const StageContext& context, Processor* processor, Sink* sink, Source* source);
 // `levada test`: what a test says, request by request (session.cc). Returns the exit code.
-int RunTestSession(Processor* processor, Sink* sink, Source* source);
+int RunTestSession(const StageContext& context, Processor* processor, Sink* sink, Source* source);
 
 }  // namespace levada::runtime

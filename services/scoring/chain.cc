@@ -169,12 +169,10 @@ bool Chain::PlaceInTime(const Record& record, Row* row, std::string* error) {
   return false;
 }
 
-std::vector<Segment::Reached> Chain::Coverage() const {
-  std::vector<Segment::Reached> coverage;
-  for (const auto& segment : segments_) {
-    for (Segment::Reached& reached : segment->Coverage()) coverage.push_back(std::move(reached));
-  }
-  return coverage;
+std::vector<runtime::StepReached> Chain::Coverage() const {
+  std::vector<runtime::StepReached> steps;
+  for (const auto& segment : segments_) segment->Coverage(&steps);
+  return steps;
 }
 
 void Chain::UpdateTable(size_t table, const Batch& records) {

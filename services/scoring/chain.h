@@ -38,8 +38,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   runtime::Stateful* state() override {
     return state_.empty() && tables_.topics().empty() ? nullptr : this;
   }
-  // How many events came to each step.
-  std::vector<Segment::Reached> Coverage() const;
+  std::vector<runtime::StepReached> Coverage() const override;
 
  private:
   class Sink;

@@ -17,6 +17,7 @@ class Scoring : public runtime::Processor {
     return chain_->Process(in, out);
   }
   runtime::Stateful* state() override { return chain_->state(); }
+  std::vector<runtime::StepReached> Coverage() const override { return chain_->Coverage(); }
 
   absl::Status StartServing() override {
     if (detector_ == nullptr) return absl::OkStatus();

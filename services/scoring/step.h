@@ -82,6 +82,9 @@ class Step {
     (void)now_ms;
   }
 
+  // For how many events each of its rules has held.
+  virtual std::vector<runtime::StepReached::Rule> RulesReached() const { return {}; }
+
   // After the last event of a batch: hands in what was counted meanwhile.
   virtual void EndBatch() {}
 };

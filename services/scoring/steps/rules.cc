@@ -15,6 +15,7 @@ class Rules : public Step {
     expr::Program when;
     expr::Value alone;  // the list [name], made once
     expr::Value text;   // the name
+    uint64_t held = 0;  // events
   };
 
   Rules(std::vector<Rule> rules, bool all, int outcome_slot, int names_slot, RulesProbe probe)
@@ -32,14 +33,21 @@ class Rules : public Step {
   std::string_view kind() const override { return "rules"; }
   void EndBatch() override { probe_.EndBatch(); }
 
+  std::vector<runtime::StepReached::Rule> RulesReached() const override {
+    std::vector<runtime::StepReached::Rule> reached;
+    for (const Rule& rule : rules_) reached.push_back({rule.name, rule.held});
+    return reached;
+  }
+
   Verdict Apply(Event& event) override {
     const Rule* first = nullptr;
     expr::Value* names = nullptr;
     size_t matched = 0;
-    for (const Rule& rule : rules_) {
+    for (Rule& rule : rules_) {
       const expr::Value value = rule.when.Eval(event.activation);
       if (!value.is(expr::Kind::kBool)) return Fail(event, rule, value);
       if (!value.boolean()) continue;
+      ++rule.held;
       if (first == nullptr) first = &rule;
       if (!all_) break;
       if (names == nullptr) names = event.activation.arena().Array<expr::Value>(rules_.size());
@@ -83,7 +91,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeRules(const StepContext& context) {
     auto when =
         CompileFor(context, base::StrCat("rule ", rule.name()), rule.when(), {expr::Kind::kBool});
     if (!when.ok()) return when.status();
-    rules.push_back({rule.name(), rule.outcome(), *std::move(when), {}, {}});
+    rules.push_back({rule.name(), rule.outcome(), *std::move(when), {}, {}, 0});
   }
   const int outcome = context.env.DeclareSlot(config.as(), pipeline::RulesOutcomeType());
   const int names = context.env.DeclareSlot(config.rules_as(), pipeline::RulesNamesType());
