@@ -174,10 +174,11 @@ class Download {
 
   bool Pause(milliseconds duration) const {
     const auto until = steady_clock::now() + duration;
-    while (steady_clock::now() < until && !options_.stop.stop_requested()) {
+    const auto stopped = [&] { return options_.stopped && options_.stopped(); };
+    while (steady_clock::now() < until && !stopped()) {
       std::this_thread::sleep_until(std::min(until, steady_clock::now() + kNap));
     }
-    return !options_.stop.stop_requested();
+    return !stopped();
   }
 
   const std::string& what_;  // for people

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <functional>
-#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -30,7 +29,7 @@ struct FetchOptions {
   std::chrono::milliseconds first_pause{200};
   std::chrono::milliseconds longest_pause{10'000};
   std::function<void(const std::string& text)> tell;  // what is done, for people
-  std::stop_token stop;
+  std::function<bool()> stopped;                      // asked while it waits
 };
 
 // `pipeline` needs no defaults applied. kFailedPrecondition, kInvalidArgument, kNotFound,

@@ -91,12 +91,35 @@ const Json* ListAt(const Json& object, std::initializer_list<std::string_view> p
   return list != nullptr && list->is_array() ? list : &kEmpty;
 }
 
+std::string LastLine(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+// Of a container that runs before the others, such as the one that fetches files.
+std::string TroubleOfInit(const Json& container) {
+  const Json* ended = kube::Find(container, {"state", "terminated"});
+  if (ended == nullptr) ended = kube::Find(container, {"lastState", "terminated"});
+  if (ended != nullptr) {
+    if (kube::IntAt(*ended, {"exitCode"}) == 0) return "";
+    const std::string said = LastLine(kube::TextAt(*ended, {"message"}));
+    return base::StrCat(kube::TextAt(container, {"name"}), ": ",
+                        said.empty() ? kube::TextAt(*ended, {"reason"}) : said);
+  }
+  const std::string reason = kube::TextAt(container, {"state", "waiting", "reason"});
+  if (reason.empty() || reason == "PodInitializing") return "";
+  return base::StrCat(reason, ": ", kube::TextAt(container, {"state", "waiting", "message"}));
+}
+
 std::string TroubleOf(const Json& pod) {
   for (const Json& condition : *ListAt(pod, {"status", "conditions"})) {
     if (kube::TextAt(condition, {"type"}) == "PodScheduled" &&
         kube::TextAt(condition, {"status"}) == "False") {
       return base::StrCat("no node: ", kube::TextAt(condition, {"message"}));
     }
+  }
+  for (const Json& container : *ListAt(pod, {"status", "initContainerStatuses"})) {
+    if (const std::string trouble = TroubleOfInit(container); !trouble.empty()) return trouble;
   }
   for (const Json& container : *ListAt(pod, {"status", "containerStatuses"})) {
     const std::string reason = kube::TextAt(container, {"state", "waiting", "reason"});
@@ -341,7 +364,8 @@ void Workers::KeepOfPod(Json* pod) {
   for (const Json& container : *ListAt(*pod, {"spec", "containers"})) {
     kept["spec"]["containers"].push_back({{"ports", *ListAt(container, {"ports"})}});
   }
-  for (const char* key : {"phase", "podIP", "conditions", "containerStatuses"}) {
+  for (const char* key :
+       {"phase", "podIP", "conditions", "containerStatuses", "initContainerStatuses"}) {
     if (const Json* value = kube::Find(*pod, {"status", key})) kept["status"][key] = *value;
   }
   *pod = std::move(kept);

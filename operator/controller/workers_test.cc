@@ -220,6 +220,18 @@ TEST_F(WorkersTest, WhyAPodIsNotReady) {
   workers.Follow(&crashing, &pulling);
   EXPECT_EQ(workers.Of(kFraud, "detect").waiting, "a: ErrImagePull: not found");
 
+  Json fetching = pod;
+  fetching["status"]["containerStatuses"] = {
+      {{"state", {{"waiting", {{"reason", "PodInitializing"}}}}}}};
+  fetching["status"]["initContainerStatuses"] = {
+      {{"name", "fetch"},
+       {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}, {"message", "back-off"}}}}},
+       {"lastState",
+        {{"terminated", {{"exitCode", 1}, {"message", "trying again\nno such key\n"}}}}}}};
+  workers.Follow(&pulling, &fetching);
+  EXPECT_EQ(workers.Of(kFraud, "detect").waiting, "a: fetch: no such key");
+  std::swap(pulling, fetching);
+
   Json homeless = pod;
   homeless["status"]["conditions"].push_back(
       {{"type", "PodScheduled"}, {"status", "False"}, {"message", "0/3 nodes are available"}});

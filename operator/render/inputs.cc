@@ -33,25 +33,42 @@ void AddVariables(const v1::PodSettings& pod, std::vector<Use>* uses) {
 
 std::vector<Use> UsesOf(const pipeline::Plan& plan, const pipeline::PlannedStage& stage) {
   std::vector<Use> uses;
-  for (const std::string& secret : SecretsOf(stage)) {
-    uses.push_back({{Input::Kind::kSecret, secret}});
-  }
-  for (const v1::MountedFile& file : FilesOf(plan, stage)) {
-    // The operator makes it, under a name that changes with it.
-    if (IsSharedKafkaCa(plan.pipeline.metadata().name(), file)) continue;
-    if (!file.secret().empty()) uses.push_back({{Input::Kind::kSecret, file.secret()}});
-    if (!file.config_map().empty()) uses.push_back({{Input::Kind::kConfigMap, file.config_map()}});
+  for (const Reader reader : {Reader::kWorker, Reader::kFetch}) {
+    for (const std::string& secret : SecretsOf(stage, reader)) {
+      uses.push_back({{Input::Kind::kSecret, secret}});
+    }
+    for (const v1::MountedFile& file : FilesOf(plan, stage, reader)) {
+      // The operator makes it, under a name that changes with it.
+      if (IsSharedKafkaCa(plan.pipeline.metadata().name(), file)) continue;
+      if (!file.secret().empty()) uses.push_back({{Input::Kind::kSecret, file.secret()}});
+      if (!file.config_map().empty()) {
+        uses.push_back({{Input::Kind::kConfigMap, file.config_map()}});
+      }
+    }
   }
   AddVariables(pipeline::FindStage(plan.pipeline, stage.name)->pod(), &uses);
   return uses;
 }
 
+// What the slice says to one of its readers: connections to buckets to levada-fetch, all else to
+// the worker.
+v1::Pipeline PartFor(Reader reader, v1::Pipeline slice) {
+  auto& connections = *slice.mutable_spec()->mutable_connections();
+  for (auto it = connections.begin(); it != connections.end();) {
+    const bool of_fetch = it->second.has_s3();
+    it = of_fetch == (reader == Reader::kFetch) ? std::next(it) : connections.erase(it);
+  }
+  slice.mutable_spec()->clear_files();
+  if (reader == Reader::kFetch) slice.mutable_spec()->clear_stages();
+  return slice;
+}
+
 }  // namespace
 
-std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage) {
+std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage, Reader reader) {
   std::set<std::string> secrets;
   pipeline::VisitTexts(
-      stage.slice, "",
+      PartFor(reader, stage.slice), "",
       [&](const std::string&, const FieldDescriptor& field, const std::string& text) {
         if (field.name() == "secret_ref" || field.name() == "tls_secret_ref") secrets.insert(text);
       });
@@ -59,10 +76,10 @@ std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage) {
 }
 
 std::vector<v1::MountedFile> FilesOf(const pipeline::Plan& plan,
-                                     const pipeline::PlannedStage& stage) {
+                                     const pipeline::PlannedStage& stage, Reader reader) {
   std::set<std::string> named;
   pipeline::VisitTexts(
-      stage.slice, "",
+      PartFor(reader, stage.slice), "",
       [&](const std::string&, const FieldDescriptor& field, const std::string& text) {
         if (pipeline::RulesOf(field).format() == v1::FILE) named.insert(text);
       });

@@ -14,12 +14,18 @@
 // Threads: pure functions.
 namespace levada::render {
 
-// Names of the secrets that a stage's worker reads as files, sorted: those of its slice.
-std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage);
+// Who reads them: the worker, or levada-fetch, which brings the files that are in buckets before
+// the worker starts and is the only one that has the keys of buckets.
+enum class Reader { kWorker, kFetch };
+
+// Names of the secrets that are read as files, sorted: those of the stage's slice.
+std::vector<std::string> SecretsOf(const pipeline::PlannedStage& stage,
+                                   Reader reader = Reader::kWorker);
 
 // The entries of `spec.files` whose path the stage's slice names, in the manifest's order.
 std::vector<v1::MountedFile> FilesOf(const pipeline::Plan& plan,
-                                     const pipeline::PlannedStage& stage);
+                                     const pipeline::PlannedStage& stage,
+                                     Reader reader = Reader::kWorker);
 
 // The key of a file in its ConfigMap or Secret, or its path on its volume.
 std::string KeyOf(const v1::MountedFile& file);

@@ -90,6 +90,44 @@ Json EnvOf(const StageView& stage, const Json& pod) {
   return env;
 }
 
+Json Restricted() {
+  return {{"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", true},
+          {"capabilities", {{"drop", Json::array({"ALL"})}}}};
+}
+
+Json ResourcesOf(const StageView& stage, const Json& pod) {
+  return stage.stage.pod().has_resources()
+             ? pod["resources"]
+             : Json::parse(pipeline::ToJson(stage.world.settings.resources));
+}
+
+// Brings the files that are in buckets. It runs before the worker, so that the same resources are
+// enough for the pod.
+Json FetchContainer(const StageView& stage, const Json& pod, const Mounts& mounts) {
+  const Settings& settings = stage.world.settings;
+  Json arguments = {"--pipeline", mounts.slice, "--to", kFetchedFolder};
+  if (!SecretsOf(stage.planned, Reader::kFetch).empty()) {
+    arguments.push_back("--secrets");
+    arguments.push_back(kSecretsFolder);
+  }
+  Json container = {{"name", "fetch"},
+                    {"image", ImageOf(stage)},
+                    {"command", Json::array({"levada-fetch"})},
+                    {"args", arguments},
+                    {"volumeMounts", mounts.fetch_mounts},
+                    {"securityContext", Restricted()},
+                    // What it said last is why the pod does not start.
+                    {"terminationMessagePolicy", "FallbackToLogsOnError"}};
+  if (const Json resources = ResourcesOf(stage, pod); !resources.empty()) {
+    container["resources"] = resources;
+  }
+  if (!settings.image_pull_policy.empty()) {
+    container["imagePullPolicy"] = settings.image_pull_policy;
+  }
+  return container;
+}
+
 Json Container(const StageView& stage, const Json& pod, const Mounts& mounts) {
   const Settings& settings = stage.world.settings;
   Json container = {{"name", "worker"},
@@ -98,14 +136,11 @@ Json Container(const StageView& stage, const Json& pod, const Mounts& mounts) {
                     {"args", Arguments(stage, mounts.slice)},
                     {"ports", ContainerPorts(stage)},
                     {"volumeMounts", mounts.mounts}};
-  container["securityContext"] = {{"allowPrivilegeEscalation", false},
-                                  {"readOnlyRootFilesystem", true},
-                                  {"capabilities", {{"drop", Json::array({"ALL"})}}}};
+  container["securityContext"] = Restricted();
   AddProbes(&container);
-  const Json resources = stage.stage.pod().has_resources()
-                             ? pod["resources"]
-                             : Json::parse(pipeline::ToJson(settings.resources));
-  if (!resources.empty()) container["resources"] = resources;
+  if (const Json resources = ResourcesOf(stage, pod); !resources.empty()) {
+    container["resources"] = resources;
+  }
   if (const Json env = EnvOf(stage, pod); !env.empty()) container["env"] = env;
   if (pod.contains("envFrom")) container["envFrom"] = pod["envFrom"];
   if (!settings.image_pull_policy.empty()) {
@@ -179,6 +214,9 @@ Json RenderPodTemplate(const StageView& stage) {
       {"securityContext", SecurityContext(stage)},
       {"containers", Json::array({Container(stage, pod, mounts)})},
       {"volumes", mounts.volumes}};
+  if (!mounts.fetch_mounts.empty()) {
+    spec["initContainers"] = Json::array({FetchContainer(stage, pod, mounts)});
+  }
   for (const char* key : {"nodeSelector", "tolerations", "affinity"}) {
     if (pod.contains(key)) spec[key] = pod[key];
   }

@@ -122,6 +122,31 @@ TEST(MountsTest, AFileThatIsFollowedIsMountedWithItsFolderSoThatItCanBeRotated) 
       << "it is read once";
 }
 
+TEST(MountsTest, OnlyTheInitContainerHasTheKeysOfBuckets) {
+  const Scene scene = Scene::OfFile("operator/render/testdata/bucket-files.yaml");
+  const std::string fetched =
+      pipeline::FetchedName(scene.pipeline, scene.pipeline.spec().files(1).s3());
+  EXPECT_THAT(scene.MountPaths("score"),
+              UnorderedElementsAre(Pair("slice/slice.yaml", "/etc/levada/files/slice.yaml"),
+                                   Pair("fetched/" + fetched, "/etc/levada/files/models/risk.json"),
+                                   Pair("tmp", "/tmp")));
+  const Json fetch = scene.PodSpec("score")["initContainers"][0];
+  std::set<std::string> volumes;
+  for (const Json& mount : fetch["volumeMounts"]) volumes.insert(mount["name"]);
+  EXPECT_THAT(volumes, UnorderedElementsAre("slice", "file-0", "secret-0", "fetched"));
+  EXPECT_EQ(fetch["securityContext"], scene.Worker("score")["securityContext"]);
+  EXPECT_FALSE(scene.PodSpec("find").contains("initContainers"));
+}
+
+TEST(RollTest, AnotherObjectRollsTheStagesThatNameTheFile) {
+  Scene scene = Scene::OfFile("operator/render/testdata/bucket-files.yaml");
+  const Json score = scene.PodAnnotations("score");
+  const Json feed = scene.PodAnnotations("feed");
+  scene.pipeline.mutable_spec()->mutable_files(1)->mutable_s3()->set_key("risk/8.json");
+  EXPECT_NE(scene.PodAnnotations("score"), score);
+  EXPECT_EQ(scene.PodAnnotations("feed"), feed);
+}
+
 TEST(StrategyTest, NothingRunsTwiceThatWouldDoubleRecords) {
   const auto type = [](const std::string& stage, const char* name) {
     return Scene(OneStage(stage)).Deployment(name)["spec"]["strategy"]["type"].get<std::string>();

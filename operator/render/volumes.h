@@ -13,6 +13,9 @@
 //   /var/lib/levada                    the volume of an archiving stage
 //   /tmp                               in memory or on the node's disk, bounded
 //
+// Files of buckets are fetched into a volume of the pod by an init container, which sees the slice,
+// the keys of buckets and, as a whole, /var/lib/levada-fetched.
+//
 // A manifest that runs locally may name a file outside of its folder (`../../models/fraud.json`).
 // The slice then is as many folders deeper, /etc/levada/files/_/_/slice.yaml, and the file in
 // /etc/levada/files/models/fraud.json.
@@ -22,11 +25,13 @@ namespace levada::render {
 
 inline constexpr char kSecretsFolder[] = "/etc/levada/secrets";
 inline constexpr char kDataFolder[] = "/var/lib/levada";
+inline constexpr char kFetchedFolder[] = "/var/lib/levada-fetched";
 
 struct Mounts {
   std::string slice;  // its path
   Json volumes = Json::array();
   Json mounts = Json::array();
+  Json fetch_mounts = Json::array();  // of the init container; empty: nothing is to be fetched
 };
 
 Mounts MountsOf(const StageView& stage);

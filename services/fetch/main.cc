@@ -5,11 +5,11 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
-#include <thread>
 
 #include "core/base/secrets.h"
 #include "core/base/strings.h"
@@ -40,23 +40,18 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "Folder that relative files of the manifest are in (default: the manifest's)");
 }
 
+std::atomic<bool> stopped = false;
+
 // SIGTERM and SIGINT end the wait for a server that does not answer.
-std::stop_token StopOnSignal() {
-  static std::stop_source source;
-  static sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    source.request_stop();
-  }).detach();  // lives as long as the process
-  return source.get_token();
+void StopOnSignal() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stopped = true; };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
 int Run(const Flags& flags) {
+  StopOnSignal();
   std::stringstream text;
   text << std::ifstream(flags.pipeline).rdbuf();
   const auto pipeline = pipeline::LoadPipeline(text.str(), flags.pipeline);
@@ -72,7 +67,7 @@ int Run(const Flags& flags) {
                         {.folder = flags.to,
                          .files_dir = files_dir,
                          .tell = [](const std::string& line) { std::cerr << line << std::endl; },
-                         .stop = StopOnSignal()});
+                         .stopped = [] { return stopped.load(); }});
   if (status.ok()) return 0;
   std::cerr << status.message() << '\n';
   return kFailed;
