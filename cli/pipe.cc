@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/flags.h"
 #include "cli/load.h"
 #include "cli/programs.h"
@@ -51,8 +52,16 @@ int RunPipe(std::span<const std::string_view> args) {
     std::cerr << "levada pipe: standard input is for the records; the manifest must be a file\n";
     return kWrongUse;
   }
-  const auto pipeline = LoadOne(source, name);
+  auto pipeline = LoadOne(source, name);
   if (!pipeline) return kWrongUse;
+  if (absl::Status status =
+          FetchFiles({.folder = base::StrCat(".levada/", pipeline->metadata().name(), "/files"),
+                      .files_dir = FilesDir(source),
+                      .secrets_dir = secrets},
+                     &*pipeline);
+      !status.ok()) {
+    return Fail(base::View(status.message()));
+  }
   const pipeline::Plan plan = pipeline::Compile(*pipeline);
   std::string names;
   for (const pipeline::PlannedStage& planned : plan.stages) {

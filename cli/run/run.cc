@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/flags.h"
 #include "cli/load.h"
 #include "cli/programs.h"
@@ -353,6 +354,15 @@ int RunRun(std::span<const std::string_view> args) {
   action.sa_handler = OnInterrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  if (absl::Status status = FetchFiles({.folder = options.state_dir + "/files",
+                                        .files_dir = options.files_dir,
+                                        .secrets_dir = options.secrets_dir,
+                                        .stopped = [] { return interrupts > 0; }},
+                                       &*pipeline);
+      !status.ok()) {
+    return Fail(base::View(status.message()));
+  }
+  plan = pipeline::Compile(*pipeline);
   auto config = kafka::ConfigFor(plan.pipeline, options.brokers, base::Secrets(options.secrets_dir),
                                  options.files_dir);
   if (!config.ok()) return Fail(base::View(config.status().message()));
