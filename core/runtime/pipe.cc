@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/runtime/latency.h"
+#include "core/runtime/stateful.h"
 #include "core/runtime/worker.h"
 
 namespace levada::runtime {
@@ -16,7 +17,10 @@ constexpr size_t kBatchBytes = 8 << 20;
 class Piper {
  public:
   Piper(Processor* processor, Sink* sink, Source* source)
-      : processor_(processor), sink_(sink), source_(source) {}
+      : processor_(processor), sink_(sink), source_(source) {
+    // All of the input is one partition.
+    if (processor_ != nullptr && processor_->state() != nullptr) processor_->state()->Assign(0, 1);
+  }
 
   absl::Status Run(std::vector<std::string> lines) {
     const int64_t first = lines_seen_;
@@ -27,7 +31,20 @@ class Piper {
     absl::Status status = Through(batch);
     if (!status.ok()) return status;
     std::fwrite(text_.data(), 1, text_.size(), stdout);
-    for (const DeadLetter& dead : dead_) Report(batch[dead.source], dead.error);
+    for (const DeadLetter& dead : dead_) Report(batch, dead);
+    return absl::OkStatus();
+  }
+
+  // The input has ended.
+  absl::Status End() {
+    if (processor_ == nullptr || processor_->state() == nullptr) return absl::OkStatus();
+    output_.Clear();
+    absl::Status status = processor_->state()->Tick(Stateful::kEnd, &output_);
+    if (!status.ok()) return status;
+    text_.clear();
+    Print();
+    std::fwrite(text_.data(), 1, text_.size(), stdout);
+    for (const DeadLetter& dead : dead_) Report(Batch(), dead);
     return absl::OkStatus();
   }
 
@@ -40,18 +57,25 @@ class Piper {
     output_.Clear();
     absl::Status status = processor_->Process(batch, &output_);
     if (!status.ok()) return status;
+    Print();
+    return absl::OkStatus();
+  }
+
+  void Print() {
     for (const OutputRecord& record : output_.records()) {
       text_.append(output_.Value(record));
       text_.push_back('\n');
     }
     dead_ = output_.dead_letters();
-    return absl::OkStatus();
   }
 
-  void Report(const Record& record, const std::string& error) {
+  void Report(const Batch& batch, const DeadLetter& dead) {
     had_dead_letters_ = true;
-    const nlohmann::json line = {
-        {"line", record.offset + 1}, {"error", error}, {"record", std::string(record.value)}};
+    nlohmann::json line = {{"error", dead.error}, {"record", dead.event}};
+    if (dead.source >= 0) {
+      line["line"] = batch[dead.source].offset + 1;
+      line["record"] = std::string(batch[dead.source].value);
+    }
     std::cerr << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   }
 
@@ -85,6 +109,7 @@ int RunPipe(const StageContext&, Processor* processor, Sink* sink, Source* sourc
     if (lines.size() >= kBatchLines || bytes >= kBatchBytes) flush();
   }
   if (status.ok()) flush();
+  if (status.ok()) status = piper.End();
   std::fflush(stdout);
   if (!status.ok()) {
     std::cerr << status.message() << '\n';

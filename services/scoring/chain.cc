@@ -5,6 +5,7 @@
 
 #include "core/base/strings.h"
 #include "core/base/time.h"
+#include "core/expr/hash.h"
 #include "core/json/scan.h"
 #include "core/pipeline/expand.h"
 #include "core/pipeline/plan.h"
@@ -159,6 +160,18 @@ void Chain::ScanAll(const Batch& in, OutputBatch* out) {
       segment.Add(row);
     }
   }
+}
+
+int32_t Chain::PartitionOf(std::optional<std::string_view> key) {
+  const std::lock_guard lock(shared_state().mutex);
+  const auto partitions = static_cast<uint32_t>(shared_state().input_partitions());
+  return static_cast<int32_t>(key ? (expr::Murmur2(*key) & 0x7fffffff) % partitions : 0);
+}
+
+bool Chain::Owns(int32_t partition) {
+  if (!event_time_) return true;  // nothing is kept by partition
+  const std::lock_guard lock(shared_state().mutex);
+  return shared_state().Find(partition) != nullptr;
 }
 
 bool Chain::PlaceInTime(const Record& record, Row* row, std::string* error) {

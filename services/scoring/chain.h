@@ -34,6 +34,10 @@ class Chain : public runtime::Processor, private runtime::Stateful {
 
   const std::vector<std::string>& output_topics() const override { return outputs_.topics(); }
   absl::Status Process(const Batch& in, OutputBatch* out) override;
+  // The partition of the input that has the state of events with this key (none: without), and
+  // whether this worker has it. Threads: any.
+  int32_t PartitionOf(std::optional<std::string_view> key);
+  bool Owns(int32_t partition);
   // Null where no step remembers anything.
   runtime::Stateful* state() override {
     return state_.empty() && tables_.topics().empty() ? nullptr : this;

@@ -1,5 +1,6 @@
 #include "services/scoring/detector.h"
 
+#include "core/base/strings.h"
 #include "core/runtime/latency.h"
 
 namespace levada::scoring {
@@ -41,7 +42,14 @@ Record Detector::ToRecord(std::string_view event, std::string* key) const {
 absl::StatusOr<Detector::Answer> Detector::Detect(std::string event) {
   const auto began = std::chrono::steady_clock::now();
   std::string key;
-  const Batch batch = BatchOf(topic_, ToRecord(event, &key));
+  Record record = ToRecord(event, &key);
+  record.partition =
+      chain_->PartitionOf(record.has_key ? std::optional<std::string_view>(key) : std::nullopt);
+  if (!chain_->Owns(record.partition)) {
+    return absl::UnavailableError(base::StrCat(
+        "what is known of this key is with another worker: partition ", record.partition));
+  }
+  const Batch batch = BatchOf(topic_, record);
   Answer answer;
   std::lock_guard lock(mutex_);
   output_.Clear();

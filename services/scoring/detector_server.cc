@@ -41,7 +41,8 @@ class Service final : public v1::Detector::CallbackService {
     if (!answer.ok()) {
       const auto code = absl::IsInvalidArgument(answer.status())
                             ? grpc::StatusCode::INVALID_ARGUMENT
-                            : grpc::StatusCode::INTERNAL;
+                        : absl::IsUnavailable(answer.status()) ? grpc::StatusCode::UNAVAILABLE
+                                                               : grpc::StatusCode::INTERNAL;
       reactor->Finish(grpc::Status(code, std::string(answer.status().message())));
       return reactor;
     }
@@ -109,8 +110,10 @@ class DetectorServerImpl : public DetectorServer {
   http::ServerResponse Answer(std::string event) {
     auto answer = detector_->Detect(std::move(event));
     if (!answer.ok()) {
-      return http::ServerResponse::Error(absl::IsInvalidArgument(answer.status()) ? 400 : 500,
-                                         base::View(answer.status().message()));
+      const int code = absl::IsInvalidArgument(answer.status()) ? 400
+                       : absl::IsUnavailable(answer.status())   ? 503
+                                                                : 500;
+      return http::ServerResponse::Error(code, base::View(answer.status().message()));
     }
     http::ServerResponse response;
     response.body = ToJson(*answer);

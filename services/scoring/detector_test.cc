@@ -195,5 +195,47 @@ TEST_F(DetectorTest, CallsAtTheSameTimeGetTheirOwnAnswers) {
   EXPECT_EQ(right, kThreads * kCalls);
 }
 
+// The detector looks at what the stream knows, as if the event had come, and changes nothing.
+TEST(StatefulDetectorTest, LooksAtTheStateOfTheStream) {
+  TestStage stage(R"(apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {name: test}
+spec:
+  topics:
+  - {name: in, partitions: 2, key: card, timestamp: at}
+  - {name: out}
+  stages:
+  - name: score
+    scoring:
+      from: in
+      steps:
+      - dedup: {by: [card, id], within: 1h}
+      to: out
+      serve: {}
+)");
+  const std::unique_ptr<Chain> stream = stage.MakeChain();
+  ASSERT_NE(stream, nullptr);
+  auto own = Chain::Make(stage.context(), stream.get());
+  ASSERT_TRUE(own.ok()) << own.status();
+  Detector detector(*std::move(own), stage.context().FindTopic("in"));
+  const auto detect = [&](std::string_view card) {
+    return detector.Detect(
+        base::StrCat(R"({"card":")", card, R"(","id":"1","at":"2026-11-02T08:00:00Z"})"));
+  };
+  // Kafka's Java client puts the key "abc" into partition 1 of 2, and "21" into 0.
+  stream->state()->Assign(1, 2);
+  EXPECT_TRUE(detect("abc")->kept);
+  EXPECT_TRUE(detect("abc")->kept) << "it has changed the state";
+  EXPECT_TRUE(absl::IsUnavailable(detect("21").status())) << detect("21").status();
+
+  std::vector<Record> records(1);
+  records[0].value = R"({"card":"abc","id":"1","at":"2026-11-02T08:00:00Z"})";
+  records[0].partition = 1;
+  OutputBatch out;
+  ASSERT_TRUE(stream->Process(Batch("in", records, nullptr), &out).ok());
+  ASSERT_EQ(out.records().size(), 1u);
+  EXPECT_FALSE(detect("abc")->kept) << "the stream has had it";
+}
+
 }  // namespace
 }  // namespace levada::scoring
