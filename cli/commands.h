@@ -9,6 +9,7 @@ namespace levada::cli {
 
 int RunValidate(std::span<const std::string_view> args);
 int RunPlan(std::span<const std::string_view> args);
+int RunTest(std::span<const std::string_view> args);
 int RunRun(std::span<const std::string_view> args);
 int RunStatus(std::span<const std::string_view> args);
 int RunTop(std::span<const std::string_view> args);

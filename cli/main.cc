@@ -26,6 +26,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"validate", "Check manifests", RunValidate},
+    {"test", "Run the tests of pipelines, without Kafka", RunTest},
     {"plan", "Say what a run, or an apply to a cluster, would change", RunPlan},
     {"run", "Run a pipeline on this machine", RunRun},
     {"status", "Say how pipelines are, on this machine or a cluster", RunStatus},
