@@ -12,6 +12,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeStep(const StepContext& context) {
   if (step.has_model()) return MakeModel(context);
   if (step.has_rules()) return MakeRules(context);
   if (step.has_join()) return MakeJoin(context);
+  if (step.has_lookup()) return MakeLookup(context);
   if (step.has_dedup()) return MakeDedup(context);
   if (step.has_explode()) return MakeExplode(context);
   return absl::InvalidArgumentError("a step without a kind");

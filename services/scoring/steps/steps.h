@@ -12,6 +12,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeSelect(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeRules(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeJoin(const StepContext& context);
+absl::StatusOr<std::unique_ptr<Step>> MakeLookup(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeDedup(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeExplode(const StepContext& context);
 
