@@ -34,7 +34,12 @@ int RunCaseFile(const std::string& path, std::ostream& out, std::ostream& error)
   for (const expr::CaseFailure& failure : report->failures) {
     out << "FAIL " << failure.name << ": " << failure.message << '\n';
   }
-  out << report->passed << " passed, " << report->failures.size() << " failed\n";
+  for (const expr::CaseFailure& left_out : report->left_out) {
+    out << "LEFT OUT " << left_out.name << ": " << left_out.message << '\n';
+  }
+  out << report->passed << " passed, " << report->failures.size() << " failed";
+  if (!report->left_out.empty()) out << ", " << report->left_out.size() << " left out";
+  out << '\n';
   return report->failures.empty() ? kGood : kFailed;
 }
 
@@ -119,8 +124,8 @@ int RunEval(std::span<const std::string_view> args, std::istream& in, std::ostre
   app.add_option("EXPRESSION", expression,
                  "What to evaluate; put -- before one that begins with -");
   app.add_option("--cases", cases,
-                 "Run the test cases of a file instead, in strict CEL; prints each failure and the "
-                 "count");
+                 "Run the test cases of a file instead, in strict CEL; prints each failure, each "
+                 "case that is left out with its reason, and the count");
   if (const std::optional<int> code = Parse(app, args)) return *code;
   const bool no_expression = app.count("EXPRESSION") == 0;
   if (no_expression && cases.empty()) {

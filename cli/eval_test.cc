@@ -64,6 +64,14 @@ TEST(Eval, RunsCases) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "FAIL bad: expected int 3, got int 2\n2 passed, 1 failed\n");
 
+  const Outcome message =
+      Eval({"--cases", WriteFile("message.json", R"([{"name": "m", "expr": "a.B{c: 1}.c",)"
+                                                 R"( "value": {"int": "1"}}])")});
+  EXPECT_EQ(message.code, 0);
+  EXPECT_EQ(message.out,
+            "LEFT OUT m: it makes a Protobuf message; an event is JSON and has none\n"
+            "0 passed, 0 failed, 1 left out\n");
+
   const std::string good =
       WriteFile("good.json", R"([{"name": "good", "expr": "1", "value": {"int": "1"}}])");
   EXPECT_EQ(Eval({"--cases", good}).code, 0);

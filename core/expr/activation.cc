@@ -5,6 +5,7 @@
 #include "core/expr/containers.h"
 #include "core/expr/meta.h"
 #include "core/expr/support.h"
+#include "core/expr/text.h"
 #include "core/expr/time.h"
 
 namespace levada::expr {
@@ -38,12 +39,20 @@ Regexes& Activation::regexes() {
   return *regexes_;
 }
 
+// Keys and headers may be any bytes, a string is text.
+Value Activation::TextOf(std::string_view bytes) {
+  if (base::IsUtf8(bytes)) return Value::String(bytes);
+  std::string text;
+  AppendAsUtf8(bytes, &text);
+  return Value::String(arena_->Copy(text));
+}
+
 Value Activation::MetaField(int which) {
   if (meta_.record == nullptr) return Value();
   const Record& record = *meta_.record;
   switch (static_cast<MetaName>(which)) {
     case MetaName::kKey:
-      return record.has_key ? Value::String(record.key) : Value::Null();
+      return record.has_key ? TextOf(record.key) : Value::Null();
     case MetaName::kTopic:
       return meta_.batch ? Value::String(meta_.batch->topic()) : Value();
     case MetaName::kPartition:
@@ -57,7 +66,7 @@ Value Activation::MetaField(int which) {
       if (meta_.batch) meta_.batch->ReadHeaders(record, &headers);
       MapEntry* entries = arena_->Array<MapEntry>(headers.size());
       for (size_t i = 0; i < headers.size(); ++i) {
-        entries[i] = {Value::String(headers[i].name), Value::String(headers[i].value)};
+        entries[i] = {TextOf(headers[i].name), TextOf(headers[i].value)};
       }
       // Of headers with one name the last one counts.
       std::reverse(entries, entries + headers.size());

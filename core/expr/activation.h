@@ -93,6 +93,7 @@ class Activation {
     FieldType type = FieldType::kDyn;
   };
   Value Decode(int slot, FieldType type);
+  Value TextOf(std::string_view bytes);
 
   base::Arena* arena_;
   std::string_view document_;

@@ -157,6 +157,10 @@ class Builder {
       if (pattern != nullptr && pattern->is(Kind::kString)) return Matches(ast, args, *pattern);
     }
     if (!strict_) CheckConstants(ast, overloads, args);
+    const bool alternative = ast.receiver && (ast.name == "or" || ast.name == "orValue");
+    if (alternative && args.count == 2) {
+      return Fold(MakeOrElse(arena_, args[0], args[1], ast.name == "orValue"), args);
+    }
     Node* node = MakeCall(arena_, overloads, args, !strict_);
     Node* folded = Fold(node, args);
     // A call with constant arguments that fails can do nothing else.

@@ -143,8 +143,10 @@ Value FromText(const json::Value& json, FieldType type, base::Arena* arena) {
       }
       break;
     case FieldType::kDecimal:
-      if (double number; absl::SimpleAtod(base::AbslView(text), &number))
+      if (double number; text.find_first_of("xX") == std::string_view::npos &&
+                         absl::SimpleAtod(base::AbslView(text), &number) && std::isfinite(number)) {
         return Value::Double(number);
+      }
       break;
     case FieldType::kBinary:
       if (std::string bytes; absl::Base64Unescape(base::AbslView(text), &bytes)) {

@@ -226,6 +226,25 @@ TEST(Event, MetaTellsWhereTheRecordCameFrom) {
   EXPECT_EQ(EvalForTest(&env, "meta.key == null", "{}", meta), "true");
 }
 
+TEST(Event, AKeyThatIsNoTextIsTextAllTheSame) {
+  Batch batch("transactions", {}, nullptr);
+  Record record;
+  record.key = "a\xff\xf0\x9f";
+  record.has_key = true;
+  Env env;
+  EXPECT_EQ(EvalForTest(&env, "meta.key", "{}", {&batch, &record}), "\"a\uFFFD\uFFFD\uFFFD\"");
+}
+
+TEST(Event, ADecimalIsWrittenInDecimals) {
+  Env env;
+  env.DeclareField("price", FieldType::kDecimal);
+  EXPECT_EQ(EvalForTest(&env, "price", R"({"price": "-1.50"})"), "-1.5");
+  EXPECT_THAT(EvalForTest(&env, "price > 1", R"({"price": "0x10"})"),
+              HasSubstr("expected decimal"));
+  EXPECT_THAT(EvalForTest(&env, "price > 1", R"({"price": "inf"})"), HasSubstr("expected decimal"));
+  EXPECT_THAT(EvalForTest(&env, "price > 1", R"({"price": "nan"})"), HasSubstr("expected decimal"));
+}
+
 TEST(Event, AFieldAloneIsCopiedWithAllItsDigits) {
   Env env;
   const auto program = Compile("id", &env);

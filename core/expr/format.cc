@@ -88,7 +88,7 @@ class Formatter {
       case 'o':
         return Whole(value, 8);
       case 'b':
-        return value.is(Kind::kBool) ? Text(value, 0) : Whole(value, 2);
+        return Whole(value.is(Kind::kBool) ? Value::Int(value.boolean()) : value, 2);
       default:
         return false;
     }
@@ -98,7 +98,8 @@ class Formatter {
     if (depth > kMaxJsonDepth || !activation_.TakeSteps(1)) return false;
     switch (value.kind()) {
       case Kind::kDouble:
-        return AppendSpecial(value.real(), &out_) || AppendText(value, &out_);
+        if (!AppendSpecial(value.real(), &out_)) AppendFixed(value.real(), &out_);
+        return true;
       case Kind::kList:
         return ListText(value, depth);
       case Kind::kMap:
@@ -142,8 +143,7 @@ class Formatter {
   bool Decimal(Value value) {
     if (value.is(Kind::kDouble)) {
       if (AppendSpecial(value.real(), &out_)) return true;
-      if (std::trunc(value.real()) != value.real()) return false;
-      AppendDoubleText(value.real(), &out_);
+      AppendFixed(value.real(), &out_);
       return true;
     }
     return (value.is(Kind::kInt) || value.is(Kind::kUint)) && AppendText(value, &out_);

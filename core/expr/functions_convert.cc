@@ -66,7 +66,10 @@ Value UintFromDouble(const Value* args, size_t, Activation&) {
 }
 
 Value UintFromString(const Value* args, size_t, Activation& activation) {
-  if (uint64_t number; ParseWhole(args[0].text(), &number)) return Value::Uint(number);
+  const bool sign = args[0].text().starts_with('+');
+  if (uint64_t number; !sign && ParseWhole(args[0].text(), &number)) {
+    return Value::Uint(number);
+  }
   return Fail(activation, "not a uint: '", args[0].text().substr(0, 40), "'");
 }
 
@@ -80,7 +83,8 @@ Value DoubleFromString(const Value* args, size_t, Activation& activation) {
   const std::string_view text = args[0].text();
   const bool spaced =
       !text.empty() && (absl::ascii_isspace(text.front()) || absl::ascii_isspace(text.back()));
-  if (double number; !spaced && absl::SimpleAtod(base::AbslView(text), &number))
+  const bool hex = text.find_first_of("xX") != std::string_view::npos;
+  if (double number; !spaced && !hex && absl::SimpleAtod(base::AbslView(text), &number))
     return Value::Double(number);
   return Fail(activation, "not a double: '", text.substr(0, 40), "'");
 }
@@ -141,9 +145,13 @@ Value Base64Encode(const Value* args, size_t, Activation& activation) {
   return NewString(activation, absl::Base64Escape(base::AbslView(args[0].text())));
 }
 Value Base64Decode(const Value* args, size_t, Activation& activation) {
+  const std::string_view text = args[0].text();
   std::string bytes;
-  if (!absl::Base64Unescape(base::AbslView(args[0].text()), &bytes))
+  // Blanks, which Abseil would pass over, are no more base64 than other characters; line ends are.
+  if (text.find_first_of(" \t\v\f") != std::string_view::npos ||
+      !absl::Base64Unescape(base::AbslView(text), &bytes)) {
     return Value::Error("not base64");
+  }
   return Value::Bytes(NewString(activation, bytes).text());
 }
 

@@ -20,7 +20,11 @@ Value Extreme(std::span<const Value> values, Activation& activation) {
     if (!value.is_number()) {
       return NoOverload(greatest ? "math.greatest" : "math.least", &value, 1, activation);
     }
+    if (&value == &values[0]) continue;
     const auto order = Compare(value, best);
+    if (order == std::partial_ordering::unordered) {
+      return Value::Error("math.greatest, math.least: a NaN has no place in an order");
+    }
     if (greatest ? order > 0 : order < 0) best = value;
   }
   return best;
@@ -45,7 +49,7 @@ double Round(double x) { return std::round(x); }
 double Trunc(double x) { return std::trunc(x); }
 double Abs(double x) { return std::fabs(x); }
 double Sqrt(double x) { return std::sqrt(x); }
-double Sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+double Sign(double x) { return std::isnan(x) ? x : (x > 0) - (x < 0); }
 
 Value AbsInt(const Value* args, size_t, Activation&) {
   if (args[0].integer() == INT64_MIN) return Value::Error("integer overflow");

@@ -43,11 +43,17 @@ Value CharAt(const Value* args, size_t, Activation& activation) {
   return Value::String(text.substr(at, SequenceAt(text, at)));
 }
 
+// What a search from behind the end finds, by the extension's definition.
+Value BehindTheEnd(std::string_view text, std::string_view wanted) {
+  return Value::Int(wanted.empty() ? static_cast<int64_t>(CountCodePoints(text)) : -1);
+}
+
 Value IndexOf(const Value* args, size_t count, Activation& activation) {
   const std::string_view text = args[0].text();
   const int64_t from = count > 2 ? args[2].integer() : 0;
+  if (from < 0) return IndexOutOfRange(from, activation);
   const size_t begin = OffsetOf(text, from);
-  if (begin == std::string_view::npos) return IndexOutOfRange(from, activation);
+  if (begin == std::string_view::npos) return BehindTheEnd(text, args[1].text());
   const size_t found = text.find(args[1].text(), begin);
   if (found == std::string_view::npos) return Value::Int(-1);
   return Value::Int(static_cast<int64_t>(CountCodePoints(text.substr(0, found))));
@@ -57,8 +63,9 @@ Value LastIndexOf(const Value* args, size_t count, Activation& activation) {
   const std::string_view text = args[0].text();
   size_t latest = std::string_view::npos;
   if (count > 2) {
+    if (args[2].integer() < 0) return IndexOutOfRange(args[2].integer(), activation);
     latest = OffsetOf(text, args[2].integer());
-    if (latest == std::string_view::npos) return IndexOutOfRange(args[2].integer(), activation);
+    if (latest >= text.size()) return BehindTheEnd(text, args[1].text());
   }
   const size_t found = text.rfind(args[1].text(), latest);
   if (found == std::string_view::npos) return Value::Int(-1);

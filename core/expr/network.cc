@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
 #include "core/base/strings.h"
 
 namespace levada::expr {
@@ -14,7 +15,6 @@ bool ParseIp(std::string_view text, Address* address) {
   const std::string copy(text);
   *address = Address();
   address->v6 = text.find(':') != std::string_view::npos;
-  if (address->v6 && text.find('.') != std::string_view::npos) return false;
   address->prefix = address->v6 ? 128 : 32;
   if (inet_pton(address->v6 ? AF_INET6 : AF_INET, copy.c_str(), address->bytes) != 1) return false;
   static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
@@ -38,7 +38,14 @@ bool ParseCidr(std::string_view text, Address* address) {
 
 void AppendAddress(const Address& address, bool with_prefix, std::string* out) {
   char buffer[INET6_ADDRSTRLEN];
-  out->append(inet_ntop(address.v6 ? AF_INET6 : AF_INET, address.bytes, buffer, sizeof(buffer)));
+  static constexpr uint8_t kZeros[12] = {};
+  const uint8_t* const last = address.bytes + 12;
+  // The C library writes these as ::1.2.3.4, which RFC 5952 has for known prefixes only.
+  if (address.v6 && std::memcmp(address.bytes, kZeros, 12) == 0 && (last[0] != 0 || last[1] != 0)) {
+    absl::StrAppendFormat(out, "::%x:%x", last[0] << 8 | last[1], last[2] << 8 | last[3]);
+  } else {
+    out->append(inet_ntop(address.v6 ? AF_INET6 : AF_INET, address.bytes, buffer, sizeof(buffer)));
+  }
   if (with_prefix) base::StrAppend(out, "/", static_cast<int>(address.prefix));
 }
 

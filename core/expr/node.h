@@ -98,6 +98,8 @@ Node* MakeCall(base::Arena& arena, std::span<const Function* const> overloads, N
 Node* MakeMatches(base::Arena& arena, Node* text, const re2::RE2* regex);
 Node* MakeMacro(base::Arena& arena, const Ast& ast, Nodes args);
 Node* MakeBind(base::Arena& arena, int local, Node* value, Node* body);
+// optional.or(other), optional.orValue(other): `other` is evaluated where it is needed only.
+Node* MakeOrElse(base::Arena& arena, Node* optional, Node* other, bool value);
 Node* MakeOptMap(base::Arena& arena, int local, Node* optional, Node* body, bool flat);
 
 }  // namespace levada::expr

@@ -270,6 +270,25 @@ Value RunOptMap(const Node* self, Activation& activation) {
   return Value::Optional(activation.arena().New<Value>(value));
 }
 
+struct OrElseNode : Node {
+  const Node* optional;
+  const Node* other;
+  bool value;
+};
+
+Value RunOrElse(const Node* self, Activation& activation) {
+  const auto* node = static_cast<const OrElseNode*>(self);
+  const Value optional = Run(node->optional, activation);
+  if (!optional.ok()) return optional;
+  if (!optional.is(Kind::kOptional)) {
+    return NoOverload(node->value ? "orValue" : "or", &optional, 1, activation);
+  }
+  if (optional.optional() != nullptr) return node->value ? *optional.optional() : optional;
+  const Value other = Run(node->other, activation);
+  if (!other.ok() || node->value || other.is(Kind::kOptional)) return other;
+  return NoOverload("or", &other, 1, activation);
+}
+
 }  // namespace
 
 Node* MakeCall(base::Arena& arena, std::span<const Function* const> overloads, Nodes args,
@@ -316,6 +335,10 @@ Node* MakeMacro(base::Arena& arena, const Ast& ast, Nodes args) {
 
 Node* MakeBind(base::Arena& arena, int local, Node* value, Node* body) {
   return arena.New<BindNode>(Node{RunBind}, local, value, body);
+}
+
+Node* MakeOrElse(base::Arena& arena, Node* optional, Node* other, bool value) {
+  return arena.New<OrElseNode>(Node{RunOrElse}, optional, other, value);
 }
 
 Node* MakeOptMap(base::Arena& arena, int local, Node* optional, Node* body, bool flat) {

@@ -37,6 +37,8 @@ constexpr BinaryOperator kBinaryOperators[] = {
     {">", "_>_", 1},   {">=", "_>=_", 1}, {"in", "@in", 1}, {"+", "_+_", 2},
     {"-", "_-_", 2},   {"*", "_*_", 3},   {"/", "_/_", 3},  {"%", "_%_", 3}};
 
+constexpr char kNoMessages[] = "messages are not part of this language";
+
 class Parser {
  public:
   Parser(std::string_view source, Tree* tree, std::vector<Fault>* faults)
@@ -205,6 +207,7 @@ class Parser {
     const uint32_t offset = token_.offset;
     Advance();
     if (!quoted && !optional && At("(")) return Call(operand, name, offset);
+    if (At("{")) return Fail(kNoMessages);
     Ast* node = New(Ast::Kind::kSelect, dot, {operand});
     if (node == nullptr) return nullptr;
     node->name = name;
@@ -290,7 +293,7 @@ class Parser {
                                                token.text));
     }
     if (At("(")) return Call(nullptr, token.text, token.offset);
-    if (At("{")) return Fail("messages are not part of this language");
+    if (At("{")) return Fail(kNoMessages);
     Ast* node = New(Ast::Kind::kIdent, token.offset);
     node->name = token.text;
     node->leading_dot = leading_dot;

@@ -5,6 +5,7 @@
 #include "core/expr/containers.h"
 #include "core/expr/network.h"
 #include "core/expr/number_text.h"
+#include "core/expr/text.h"
 #include "core/expr/time.h"
 #include "core/expr/value.h"
 #include "core/json/write.h"
@@ -15,10 +16,12 @@ namespace {
 bool AppendScalarText(Value value, std::string* out) {
   switch (value.kind()) {
     case Kind::kString:
-    case Kind::kBytes:
     case Kind::kType:
     case Kind::kError:
       out->append(value.text());
+      return true;
+    case Kind::kBytes:
+      AppendAsUtf8(value.text(), out);
       return true;
     case Kind::kBool:
       out->append(value.boolean() ? "true" : "false");

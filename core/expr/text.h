@@ -1,11 +1,29 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
-// Text by code points. All of it is UTF-8 already.
+#include "core/base/utf8.h"
+
+// Text by code points. All of it is UTF-8 already, but for what AppendAsUtf8 takes.
 namespace levada::expr {
+
+// Appends `bytes` as text: each byte that is not UTF-8 becomes U+FFFD.
+inline void AppendAsUtf8(std::string_view bytes, std::string* out) {
+  const char* const end = bytes.data() + bytes.size();
+  for (const char* p = bytes.data(); p < end;) {
+    const int length = base::Utf8SequenceLength(p, end);
+    if (length > 0) {
+      out->append(p, static_cast<size_t>(length));
+    } else {
+      out->append("\uFFFD");
+    }
+    p += std::max(1, length);
+  }
+}
 
 inline size_t CountCodePoints(std::string_view text) {
   size_t count = 0;

