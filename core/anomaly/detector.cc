@@ -105,7 +105,7 @@ double Detector::Scaled(size_t dimension) const {
   // Alone, a dimension needs no unit; its cuts are the same in any.
   const Scale& scale = scales_[dimension];
   const double distance = row_[dimension] - scale.mean;
-  if (settings_.dimensions == 1) return distance;
+  if (settings_.dimensions == 1) return std::clamp(distance, -kMost, kMost);
   const double scaled = scale.deviation > 0 ? distance / scale.deviation : distance;
   return std::clamp(scaled, -kMostScaled, kMostScaled);
 }
@@ -158,6 +158,7 @@ const Result& Detector::Update(std::span<const double> values, int64_t time_ms, 
   double present = 0;
   for (size_t i = 0; i < row_.size(); ++i) {
     surprises_[i] = {};
+    expected_[i] = row_[i];
     if (missing_[i]) continue;
     present += 1;
     // What is expected has to be asked before it is learned.

@@ -132,39 +132,52 @@ void Tree::Attribute(const PointStore& store, const Query& query, std::span<doub
   }
 }
 
+double Tree::Distance(const PointStore& store, uint16_t ref, const float* values,
+                      std::span<const uint8_t> missing) const {
+  const bool leaf = IsLeaf(ref);
+  const float* low =
+      leaf ? store.At(leaves_[ref & ~kLeaf].point) : reinterpret_cast<const float*>(Low(ref));
+  const float* high = leaf ? low : reinterpret_cast<const float*>(High(ref));
+  double distance = 0;
+  for (int i = 0; i < size_; ++i) {
+    if (missing[static_cast<size_t>(i)]) continue;
+    distance +=
+        std::max({0.0, double{values[i]} - double{high[i]}, double{low[i]} - double{values[i]}});
+  }
+  return distance;
+}
+
 uint32_t Tree::Nearest(const PointStore& store, const Query& query,
                        std::span<const uint8_t> missing, int visits) const {
-  const float* values = query.values();
-  uint32_t best = 0;
-  double best_distance = std::numeric_limits<double>::infinity();
-  std::array<uint16_t, 64> waiting;  // of the further ones, the deepest are searched first
+  struct Candidate {
+    uint16_t ref;
+    double distance;  // nothing below it is nearer
+  };
+  std::array<Candidate, 64> waiting;
   size_t count = 0;
-  waiting[count++] = root_;
-  while (count > 0 && visits > 0) {
-    uint16_t ref = waiting[--count];
+  uint16_t ref = root_;
+  while (true) {
+    // Down to the nearest leaf, by boxes; what is passed by waits.
     while (!IsLeaf(ref)) {
       const Node& node = nodes_[ref];
-      const bool to_left = values[node.dimension] <= node.cut;
-      if (missing[node.dimension] && count < waiting.size()) {
-        waiting[count++] = to_left ? node.right : node.left;
-      }
-      ref = to_left ? node.left : node.right;
+      Candidate nearer{node.left, Distance(store, node.left, query.values(), missing)};
+      Candidate further{node.right, Distance(store, node.right, query.values(), missing)};
+      if (further.distance < nearer.distance) std::swap(nearer, further);
+      if (count < waiting.size()) waiting[count++] = further;
+      ref = nearer.ref;
     }
-    --visits;
-    const uint32_t point = leaves_[ref & ~kLeaf].point;
-    const float* other = store.At(point);
-    double distance = 0;
-    for (int i = 0; i < size_; ++i) {
-      if (!missing[static_cast<size_t>(i)]) {
-        distance += std::fabs(double{values[i]} - double{other[i]});
-      }
+    const double distance = Distance(store, ref, query.values(), missing);
+    auto* best = std::min_element(
+        waiting.data(), waiting.data() + count,
+        [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
+    if (count == 0 || best->distance >= distance || --visits <= 0) {
+      return leaves_[ref & ~kLeaf].point;
     }
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = point;
-    }
+    // The leaf itself waits in the place of what is looked at next.
+    const uint16_t leaf = ref;
+    ref = best->ref;
+    *best = {leaf, distance};
   }
-  return best;
 }
 
 uint16_t Tree::NewNode() {

@@ -76,8 +76,8 @@ class Tree {
   // lies below to low. What cannot be said of any dimension is left out.
   void Attribute(const PointStore& store, const Query& query, std::span<double> high,
                  std::span<double> low) const;
-  // The leaf that is nearest to the point in the dimensions that are not `missing`: at a cut of a
-  // missing dimension both sides are searched, at most `visits` leaves in all.
+  // The point that is nearest by the dimensions that are not `missing` (sum of differences), as far
+  // as `visits` leaves show.
   uint32_t Nearest(const PointStore& store, const Query& query, std::span<const uint8_t> missing,
                    int visits) const;
 
@@ -143,6 +143,8 @@ class Tree {
     return double{step.extension} / (double{step.extension} + double{nodes_[step.node].range});
   }
 
+  double Distance(const PointStore& store, uint16_t ref, const float* values,
+                  std::span<const uint8_t> missing) const;
   uint16_t NewNode();
   uint16_t NewLeaf(uint32_t point);
   void AddMass(uint16_t leaf);
