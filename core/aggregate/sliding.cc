@@ -122,7 +122,7 @@ uint64_t SlidingState::MaxBytes() const {
   return Table::MaxBytes(layout_, MaxEntries(), set_->max_chunk_bytes());
 }
 
-int64_t SlidingState::ExpiresAt(const Blob& blob) const {
+int64_t SlidingState::ExpiresAt(std::string_view blob) const {
   const auto header = Load<Header>(blob.data() + layout_.head_bytes());
   return header.newest_us + lateness_us_ + spans_.back().reach_us;
 }

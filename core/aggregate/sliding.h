@@ -83,7 +83,7 @@ class SlidingState {
 
   // The moment from which on the blob is of no use: no span of an event from then on reaches what
   // it has. Not for an empty blob.
-  int64_t ExpiresAt(const Blob& blob) const;
+  int64_t ExpiresAt(std::string_view blob) const;
   // Refuses bytes that are not a state of this kind.
   absl::Status Check(Blob* blob) const;
   uint64_t MaxBytes() const;

@@ -386,7 +386,7 @@ TEST(Sliding, AStateHasABoundAndAnEnd) {
   EXPECT_LT(largest, 5000u);
   EXPECT_LE(largest, sliding->MaxBytes());
   EXPECT_LT(sliding->MaxBytes(), 6000u);
-  EXPECT_EQ(sliding->ExpiresAt(blob), 19'999 * 15 * kSecond + kMinute + 24 * kHour);
+  EXPECT_EQ(sliding->ExpiresAt(blob.view()), 19'999 * 15 * kSecond + kMinute + 24 * kHour);
   EXPECT_EQ(Show(results), "240 240 5696 5696") << "from 24 minutes on within a day";
 }
 

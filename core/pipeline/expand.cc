@@ -47,6 +47,12 @@ std::string Slug(const Keys& keys) {
   return slug.empty() ? "all" : slug;
 }
 
+// The field with the time of a window's results: they belong to the longer window that theirs is in.
+std::string ResultTime(const v1::Window& window) {
+  if (window.has_session()) return window.end_as().empty() ? "window_end" : window.end_as();
+  return window.start_as().empty() ? "window_start" : window.start_as();
+}
+
 class StageExpander {
  public:
   StageExpander(const v1::Pipeline& pipeline, const v1::Stage& stage, Expanded* out)
@@ -62,7 +68,7 @@ class StageExpander {
     for (const v1::Step& step : scoring.steps()) {
       if (KeepsState(step) && !AtHome(step)) Split(KeysOf(step));
       if (step.has_window()) {
-        time_ = step.window().end_as().empty() ? "window_end" : step.window().end_as();
+        time_ = ResultTime(step.window());
       }
       DeclareStep(step, &env_);
       Overwritten(step);

@@ -12,10 +12,13 @@
 //     deadLetters:                 the event's number, counted from 1, and what its error contains
 //     - 2 step 1 (filter)
 //
-// What `expect` does not name must not happen.
+// What `expect` does not name must not happen. A stage with state gets its events twice: all at
+// once, and each by a worker of its own that has only the changelog of the one before. Behind the
+// last event the input has ended.
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -23,6 +26,7 @@
 #include "core/base/time.h"
 #include "core/pipeline/testing.h"
 #include "core/pipeline/yaml.h"
+#include "core/runtime/stateful.h"
 #include "services/scoring/testing.h"
 
 namespace levada::scoring {
@@ -98,16 +102,98 @@ std::vector<Record> ReadEvents(const YamlNode& events) {
   return records;
 }
 
-// What a topic got, as the test shows it: only values where it lists only values.
-std::vector<std::string> Got(const OutputBatch& out, int topic, bool values_only) {
-  std::vector<std::string> got;
-  for (const OutputRecord& record : out.records()) {
-    if (record.topic != topic) continue;
-    got.push_back(values_only ? std::string(out.Value(record))
-                              : Show(record.has_key, record.key, record.timestamp_ms,
-                                     record.has_value, out.Value(record)));
+// What came out, by topic, in order.
+struct Outcome {
+  struct Result {
+    std::string value;
+    std::string shown;  // with key and time
+  };
+  std::map<std::string, std::vector<Result>> topics;
+  std::vector<std::string> dead_letters;
+  uint32_t filtered = 0;
+
+  // `before`: how many events were in the batches before.
+  void Take(const Chain& chain, const OutputBatch& out, size_t before) {
+    for (const OutputRecord& record : out.records()) {
+      topics[chain.output_topics()[record.topic]].push_back(
+          {std::string(out.Value(record)), Show(record.has_key, record.key, record.timestamp_ms,
+                                                record.has_value, out.Value(record))});
+    }
+    for (const DeadLetter& dead : out.dead_letters()) {
+      dead_letters.push_back(base::StrCat(before + dead.source + 1, " ", dead.error));
+    }
+    filtered += out.filtered;
   }
-  return got;
+  // As a test shows it: only values where it lists only values.
+  std::vector<std::string> Of(const std::string& topic, bool values_only) const {
+    std::vector<std::string> got;
+    const auto found = topics.find(topic);
+    if (found == topics.end()) return got;
+    for (const Result& result : found->second) {
+      got.push_back(values_only ? result.value : result.shown);
+    }
+    return got;
+  }
+};
+
+// All events in one batch, then the end of the input.
+Outcome RunAtOnce(TestStage* stage, const std::vector<Record>& events) {
+  Outcome outcome;
+  const std::unique_ptr<Chain> chain = stage->MakeChain();
+  if (chain == nullptr) return outcome;
+  runtime::Stateful* const state = chain->state();
+  if (state != nullptr) {
+    state->Assign(0, 1);
+    state->Restored(0);
+  }
+  OutputBatch out;
+  const Batch batch("in", events, std::make_shared<Owner>());
+  EXPECT_TRUE(chain->Process(batch, &out).ok());
+  if (state != nullptr) {
+    EXPECT_TRUE(state->Tick(runtime::Stateful::kEnd, &out).ok());
+  }
+  outcome.Take(*chain, out, 0);
+  return outcome;
+}
+
+// Each event by a worker of its own, which has what the one before left in the changelog.
+Outcome RunWithRestarts(TestStage* stage, const std::vector<Record>& events) {
+  Outcome outcome;
+  std::map<std::string, std::string> changelog;
+  for (size_t i = 0; i <= events.size(); ++i) {
+    const std::unique_ptr<Chain> chain = stage->MakeChain();
+    if (chain == nullptr) return outcome;
+    runtime::Stateful* const state = chain->state();
+    state->Assign(0, 1);
+    std::vector<Record> kept;
+    for (const auto& [key, value] : changelog) {
+      Record& record = kept.emplace_back();
+      record.key = key;
+      record.has_key = true;
+      record.value = value;
+    }
+    const absl::Status restored = state->Restore(Batch("changelog", kept, nullptr));
+    EXPECT_TRUE(restored.ok()) << restored;
+    state->Restored(0);
+    OutputBatch out;
+    if (i < events.size()) {
+      const Batch batch("in", {events[i]}, std::make_shared<Owner>());
+      EXPECT_TRUE(chain->Process(batch, &out).ok());
+    } else {
+      EXPECT_TRUE(state->Tick(runtime::Stateful::kEnd, &out).ok());
+    }
+    outcome.Take(*chain, out, i);
+    OutputBatch changes;
+    state->Checkpoint(&changes);
+    for (const OutputRecord& record : changes.records()) {
+      if (record.has_value) {
+        changelog[std::string(record.key)] = std::string(changes.Value(record));
+      } else {
+        changelog.erase(std::string(record.key));
+      }
+    }
+  }
+  return outcome;
 }
 
 std::vector<std::string> Wanted(const YamlNode& node) {
@@ -117,11 +203,7 @@ std::vector<std::string> Wanted(const YamlNode& node) {
   return wanted;
 }
 
-void CompareDeadLetters(const YamlNode* wanted, const OutputBatch& out) {
-  std::vector<std::string> got;
-  for (const DeadLetter& dead : out.dead_letters()) {
-    got.push_back(base::StrCat(dead.source + 1, " ", dead.error));
-  }
+void CompareDeadLetters(const YamlNode* wanted, const std::vector<std::string>& got) {
   std::vector<testing::Matcher<std::string>> matchers;
   for (size_t i = 0; wanted != nullptr && i < wanted->items.size(); ++i) {
     const std::string& text = wanted->items[i].text;
@@ -130,6 +212,28 @@ void CompareDeadLetters(const YamlNode* wanted, const OutputBatch& out) {
                                       testing::HasSubstr(text.substr(space + 1))));
   }
   EXPECT_THAT(got, testing::ElementsAreArray(matchers));
+}
+
+void Compare(const YamlNode& expect, const std::vector<std::string>& topics,
+             const Outcome& outcome) {
+  for (const std::string& name : topics) {
+    const YamlNode* const node = Find(expect, name);
+    const bool values_only = node == nullptr || node->kind == YamlNode::Kind::kScalar;
+    EXPECT_EQ(outcome.Of(name, values_only),
+              node == nullptr ? std::vector<std::string>() : Wanted(*node))
+        << "in topic " << name;
+  }
+  for (const auto& [key, value] : expect.entries) {
+    EXPECT_TRUE(key.text == "filtered" || key.text == "deadLetters" ||
+                std::find(topics.begin(), topics.end(), key.text) != topics.end())
+        << "the stage has no output " << key.text;
+  }
+  CompareDeadLetters(Find(expect, "deadLetters"), outcome.dead_letters);
+  uint32_t filtered = 0;
+  if (Find(expect, "filtered") != nullptr) {
+    ASSERT_TRUE(absl::SimpleAtoi(TextAt(expect, "filtered"), &filtered));
+  }
+  EXPECT_EQ(outcome.filtered, filtered);
 }
 
 void RunTest(std::string_view manifest, const YamlNode& test) {
@@ -141,29 +245,11 @@ void RunTest(std::string_view manifest, const YamlNode& test) {
   if (testing::Test::HasFailure()) return;
   const std::unique_ptr<Chain> chain = stage.MakeChain();
   ASSERT_NE(chain, nullptr);
-  OutputBatch out;
-  const Batch batch("in", ReadEvents(*events), std::make_shared<Owner>());
-  ASSERT_TRUE(chain->Process(batch, &out).ok());
-  for (size_t topic = 0; topic < chain->output_topics().size(); ++topic) {
-    const std::string& name = chain->output_topics()[topic];
-    const YamlNode* const node = Find(*expect, name);
-    const bool values_only = node == nullptr || node->kind == YamlNode::Kind::kScalar;
-    EXPECT_EQ(Got(out, static_cast<int>(topic), values_only),
-              node == nullptr ? std::vector<std::string>() : Wanted(*node))
-        << "in topic " << name;
-  }
-  for (const auto& [key, value] : expect->entries) {
-    const auto& topics = chain->output_topics();
-    EXPECT_TRUE(key.text == "filtered" || key.text == "deadLetters" ||
-                std::find(topics.begin(), topics.end(), key.text) != topics.end())
-        << "the stage has no output " << key.text;
-  }
-  CompareDeadLetters(Find(*expect, "deadLetters"), out);
-  int filtered = 0;
-  if (Find(*expect, "filtered") != nullptr) {
-    ASSERT_TRUE(absl::SimpleAtoi(TextAt(*expect, "filtered"), &filtered));
-  }
-  EXPECT_EQ(out.filtered, filtered);
+  const std::vector<Record> records = ReadEvents(*events);
+  Compare(*expect, chain->output_topics(), RunAtOnce(&stage, records));
+  if (chain->state() == nullptr) return;
+  SCOPED_TRACE("with a restart after each event");
+  Compare(*expect, chain->output_topics(), RunWithRestarts(&stage, records));
 }
 
 class StepCases : public testing::TestWithParam<std::string> {};

@@ -5,6 +5,8 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <utility>
+
 namespace levada::scoring {
 namespace {
 
@@ -60,6 +62,17 @@ void ModelProbe::Predicted(std::span<const float> predictions) {
 
 namespace {
 
+// One counter a stage: the same one each time.
+prometheus::Counter& LateCounter(prometheus::Registry& registry,
+                                 const std::map<std::string, std::string>& labels) {
+  return prometheus::BuildCounter()
+      .Name("levada_scoring_late_total")
+      .Help("Events that came too late to count in a window or a feature")
+      .Labels(labels)
+      .Register(registry)
+      .Add({});
+}
+
 prometheus::Gauge& AddGauge(prometheus::Registry& registry,
                             const std::map<std::string, std::string>& labels,
                             const std::string& name, const std::string& help) {
@@ -67,6 +80,14 @@ prometheus::Gauge& AddGauge(prometheus::Registry& registry,
 }
 
 }  // namespace
+
+LateProbe::LateProbe(prometheus::Registry& registry,
+                     const std::map<std::string, std::string>& labels)
+    : late_(LateCounter(registry, labels)) {}
+
+void LateProbe::EndBatch() {
+  if (batch_ > 0) late_.Increment(static_cast<double>(std::exchange(batch_, 0)));
+}
 
 StateProbe::StateProbe(prometheus::Registry& registry,
                        const std::map<std::string, std::string>& labels)
@@ -78,12 +99,7 @@ StateProbe::StateProbe(prometheus::Registry& registry,
                            "Rows of the tables that this worker joins with")),
       table_bytes_(AddGauge(registry, labels, "levada_scoring_table_bytes",
                             "Memory of the tables that this worker joins with")),
-      late_(prometheus::BuildCounter()
-                .Name("levada_scoring_late_total")
-                .Help("Events that came too late for a window")
-                .Labels(labels)
-                .Register(registry)
-                .Add({})) {}
+      late_(LateCounter(registry, labels)) {}
 
 void StateProbe::Set(const Size& size) {
   keys_.Set(static_cast<double>(size.keys));

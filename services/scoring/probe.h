@@ -54,6 +54,19 @@ class ModelProbe {
   prometheus::Histogram& predictions_;
 };
 
+// Events that came too late for a step, in the same counter as those for windows.
+class LateProbe {
+ public:
+  LateProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
+
+  void Late() { ++batch_; }
+  void EndBatch();
+
+ private:
+  prometheus::Counter& late_;
+  uint64_t batch_ = 0;
+};
+
 // What a stage remembers.
 class StateProbe {
  public:

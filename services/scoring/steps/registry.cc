@@ -15,6 +15,8 @@ absl::StatusOr<std::unique_ptr<Step>> MakeStep(const StepContext& context) {
   if (step.has_lookup()) return MakeLookup(context);
   if (step.has_dedup()) return MakeDedup(context);
   if (step.has_explode()) return MakeExplode(context);
+  if (step.has_features()) return MakeFeatures(context);
+  if (step.has_window()) return MakeWindow(context);
   return absl::InvalidArgumentError("a step without a kind");
 }
 
