@@ -14,6 +14,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kUnderWay = 256;  // requests at a time
+// A time of -1 asks for the end of a partition, of -2 for its beginning: one request a broker for
+// so many, where rd_kafka_query_watermark_offsets sends two for each partition. librdkafka looks
+// for each of them in a list: twice as many take four times the processor time.
+constexpr int kPartitionsAsked = 250;
 
 template <typename T>
 using Handle = std::unique_ptr<T, void (*)(T*)>;
@@ -82,34 +86,27 @@ class GroupsImpl : public Groups {
   absl::StatusOr<std::map<std::string, std::vector<PartitionEnds>>> Ends(
       const std::map<std::string, int>& partitions) override {
     std::map<std::string, std::vector<PartitionEnds>> ends;
+    std::set<std::string> failed;
     for (const bool begin : {true, false}) {
-      // A time of -1 asks for the end, of -2 for the beginning: one request a broker, where
-      // rd_kafka_query_watermark_offsets sends two for each partition.
-      const List list = NewList(16);
-      for (const auto& [topic, count] : partitions) {
-        for (int i = 0; i < count; ++i) {
-          rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), i)->offset =
-              begin ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+      for (auto next = partitions.begin(); next != partitions.end();) {
+        const List list = NewList(16);
+        for (; next != partitions.end() && list->cnt < kPartitionsAsked; ++next) {
+          for (int i = 0; i < next->second; ++i) {
+            rd_kafka_topic_partition_list_add(list.get(), next->first.c_str(), i)->offset =
+                begin ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+          }
         }
-      }
-      if (list->cnt == 0) return ends;
-      const rd_kafka_resp_err_t error =
-          rd_kafka_offsets_for_times(client_, list.get(), timeout_ms_);
-      if (IsSettling(error)) return std::map<std::string, std::vector<PartitionEnds>>();
-      if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading the ends of topics");
-      std::set<std::string> failed;
-      for (int i = 0; i < list->cnt; ++i) {
-        const rd_kafka_topic_partition_t& entry = list->elems[i];
-        if (entry.err != RD_KAFKA_RESP_ERR_NO_ERROR || entry.offset < 0) {
-          failed.insert(entry.topic);
-          continue;
+        if (list->cnt == 0) continue;
+        const rd_kafka_resp_err_t error =
+            rd_kafka_offsets_for_times(client_, list.get(), timeout_ms_);
+        if (IsSettling(error)) return std::map<std::string, std::vector<PartitionEnds>>();
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+          return ToStatus(error, "reading the ends of topics");
         }
-        std::vector<PartitionEnds>& of_topic = ends[entry.topic];
-        of_topic.resize(partitions.at(entry.topic));
-        (begin ? of_topic[entry.partition].begin : of_topic[entry.partition].end) = entry.offset;
+        ReadEnds(*list, begin, partitions, &ends, &failed);
       }
-      for (const std::string& topic : failed) ends.erase(topic);
     }
+    for (const std::string& topic : failed) ends.erase(topic);
     return ends;
   }
 
@@ -162,6 +159,22 @@ class GroupsImpl : public Groups {
   }
 
  private:
+  static void ReadEnds(const rd_kafka_topic_partition_list_t& list, bool begin,
+                       const std::map<std::string, int>& partitions,
+                       std::map<std::string, std::vector<PartitionEnds>>* ends,
+                       std::set<std::string>* failed) {
+    for (int i = 0; i < list.cnt; ++i) {
+      const rd_kafka_topic_partition_t& entry = list.elems[i];
+      if (entry.err != RD_KAFKA_RESP_ERR_NO_ERROR || entry.offset < 0) {
+        failed->insert(entry.topic);
+        continue;
+      }
+      std::vector<PartitionEnds>& of_topic = (*ends)[entry.topic];
+      of_topic.resize(partitions.at(entry.topic));
+      (begin ? of_topic[entry.partition].begin : of_topic[entry.partition].end) = entry.offset;
+    }
+  }
+
   Handle<rd_kafka_AdminOptions_t> Options(rd_kafka_admin_op_t operation) {
     Handle<rd_kafka_AdminOptions_t> options(rd_kafka_AdminOptions_new(client_, operation),
                                             rd_kafka_AdminOptions_destroy);

@@ -1,5 +1,7 @@
 #include "operator/controller/check.h"
 
+#include <algorithm>
+
 #include "core/base/strings.h"
 #include "core/pipeline/check.h"
 #include "core/pipeline/manifest.h"
@@ -10,6 +12,7 @@ namespace {
 
 // A condition's message is read in a terminal: the first ones tell what to mend.
 constexpr size_t kShownProblems = 10;
+constexpr size_t kRemembered = 64;
 
 std::string Describe(const pipeline::Problems& problems) {
   std::string text;
@@ -67,13 +70,21 @@ std::shared_ptr<const Checked> Checks::Of(const kube::Json& pipeline) {
     const auto found = entries_.find(key);
     if (found != entries_.end() && found->second.uid == uid &&
         found->second.generation == generation) {
+      found->second.used = ++uses_;
       return found->second.checked;
     }
   }
   auto checked = std::make_shared<const Checked>(Check(pipeline, settings_));
   const std::lock_guard lock(mutex_);
-  entries_[key] = {uid, generation, checked};
+  entries_[key] = {uid, generation, checked, ++uses_};
+  if (entries_.size() > kRemembered) DropOldest();
   return checked;
+}
+
+void Checks::DropOldest() {
+  entries_.erase(
+      std::min_element(entries_.begin(), entries_.end(),
+                       [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
 void Checks::Forget(const kube::ObjectKey& key) {

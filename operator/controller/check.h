@@ -33,7 +33,8 @@ pipeline::Problems ProblemsOf(const kube::Json& pipeline, v1::Pipeline* manifest
 // Pure. Never fails on what a user wrote. `settings`: what the installation adds to the manifest.
 Checked Check(const kube::Json& pipeline, const render::Settings& settings);
 
-// Remembers the last result for each pipeline: a spec changes far less often than it is looked at.
+// Remembers the results for the pipelines that were looked at last: a spec changes far less often
+// than it is looked at, and a plan takes thirty times the memory of its manifest.
 class Checks {
  public:
   explicit Checks(const render::Settings& settings) : settings_(settings) {}
@@ -46,10 +47,14 @@ class Checks {
     std::string uid;
     int64_t generation = 0;
     std::shared_ptr<const Checked> checked;
+    uint64_t used = 0;
   };
+  void DropOldest();
+
   const render::Settings settings_;
   std::mutex mutex_;
   std::map<kube::ObjectKey, Entry> entries_;
+  uint64_t uses_ = 0;
 };
 
 }  // namespace levada::controller

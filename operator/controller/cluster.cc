@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/base/hash.h"
 #include "operator/render/names.h"
 #include "operator/render/render.h"
 
@@ -204,13 +205,32 @@ std::vector<Owned> Cluster::OwnedBy(const Json& pipeline) const {
   const ObjectKey key = kube::KeyOf(pipeline);
   std::vector<Owned> found;
   for (const auto& [resource, informer] : followed_->Owned()) {
-    for (Json& object : informer->OfLabel(key.name)) {
-      if (kube::NamespaceOf(object) == key.name_space) {
-        found.push_back({resource, std::move(object)});
-      }
+    for (Json& object : informer->OfLabel(key.name_space, key.name)) {
+      found.push_back({resource, std::move(object)});
     }
   }
   return found;
+}
+
+std::vector<Json> Cluster::OwnedBy(const Json& pipeline, const kube::Resource& resource) const {
+  const ObjectKey key = kube::KeyOf(pipeline);
+  for (const auto& [known, informer] : followed_->Owned()) {
+    if (*known == resource) return informer->OfLabel(key.name_space, key.name);
+  }
+  return {};
+}
+
+uint64_t Cluster::VersionOfOwned(const Json& pipeline) const {
+  const ObjectKey key = kube::KeyOf(pipeline);
+  uint64_t hash = 0;
+  for (const auto& [resource, informer] : followed_->Owned()) {
+    hash = base::HashCombine(hash, base::HashBytes(resource->plural));
+    for (const kube::ObjectVersion& object : informer->VersionsOfLabel(key.name_space, key.name)) {
+      hash = base::HashCombine(base::HashCombine(hash, base::HashBytes(object.name)),
+                               base::HashBytes(object.resource_version));
+    }
+  }
+  return hash;
 }
 
 void Cluster::Refer(const ObjectKey& pipeline, References references) {

@@ -62,6 +62,9 @@ class Cluster {
   std::vector<kube::ObjectKey> Pipelines() const;
   // Kinds in the order in which render makes them.
   std::vector<Owned> OwnedBy(const kube::Json& pipeline) const;
+  std::vector<kube::Json> OwnedBy(const kube::Json& pipeline, const kube::Resource& resource) const;
+  // A hash of what OwnedBy gives, by names and versions.
+  uint64_t VersionOfOwned(const kube::Json& pipeline) const;
 
   // The users' Secrets and ConfigMaps that a pipeline depends on: a change of one is told as a
   // change of the pipeline. Replaces what was told before; empty lists forget it.

@@ -90,7 +90,7 @@ TEST_F(FaultKubeTest, AnOperatorThatEndsAtAnyCallOfACreateIsTakenUpByTheNext) {
     ExpectAll(wanted);
     if (HasFailure()) break;
   }
-  EXPECT_GE(ended, 60 / Step()) << "calls of a create";
+  EXPECT_GE(ended, 35 / Step()) << "calls of a create";
   RecordProperty("calls", ended);
 }
 

@@ -26,6 +26,9 @@ namespace levada::controller {
 struct StageLoad {
   std::vector<autoscale::PartitionLoad> partitions;
   double events_per_second = -1;  // -1: not known yet
+  // The same for people: kept while they differ by little, so that a status is not written for it.
+  int64_t shown_lag = -1;
+  double shown_events_per_second = -1;
 };
 
 struct PipelineInKafka {

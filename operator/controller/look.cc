@@ -1,8 +1,8 @@
 #include "operator/controller/look.h"
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
-#include "operator/controller/write.h"
 #include "operator/kube/errors.h"
 #include "operator/render/inputs.h"
 #include "operator/render/names.h"
@@ -83,15 +83,26 @@ render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
   return facts;
 }
 
-std::map<std::string, Json> DeploymentsOf(const std::vector<Owned>& owned, const Json& pipeline) {
+std::map<std::string, Json> DeploymentsOf(const Cluster& cluster, const Json& pipeline) {
   std::map<std::string, Json> deployments;
-  for (const Owned& object : owned) {
-    if (*object.resource == kube::kDeployments &&
-        kube::ControllerUidOf(object.object) == kube::UidOf(pipeline)) {
-      deployments[kube::LabelOf(object.object, render::kStageLabel)] = object.object;
-    }
+  for (Json& deployment : cluster.OwnedBy(pipeline, kube::kDeployments)) {
+    if (kube::ControllerUidOf(deployment) != kube::UidOf(pipeline)) continue;
+    deployments[kube::LabelOf(deployment, render::kStageLabel)] = std::move(deployment);
   }
   return deployments;
+}
+
+// Of all that Render and Write depend on.
+uint64_t BasisOf(const Cluster& cluster, const Json& pipeline, const render::Facts& facts) {
+  std::string basis = base::StrCat(kube::UidOf(pipeline), "\n", kube::GenerationOf(pipeline), "\n",
+                                   facts.has_pod_monitors, facts.has_prometheus_rules, "\n");
+  for (const auto& [input, version] : facts.versions) {
+    base::StrAppend(&basis, static_cast<int>(input.kind), "/", input.name, "=", version, "\n");
+  }
+  for (const auto& [stage, replicas] : facts.replicas) {
+    base::StrAppend(&basis, stage, "=", replicas, "\n");
+  }
+  return base::HashCombine(base::HashBytes(basis), cluster.VersionOfOwned(pipeline));
 }
 
 int WantedReplicas(const std::vector<Json>& wanted, std::string_view stage, const Json& live) {
@@ -103,15 +114,9 @@ int WantedReplicas(const std::vector<Json>& wanted, std::string_view stage, cons
       }
     }
   }
-  // Whoever scales the Deployment decides; Kubernetes begins with one.
+  // It is as wanted, or whoever scales the Deployment decides; Kubernetes begins with one.
   const Json* replicas = kube::Find(live, {"spec", "replicas"});
   return replicas == nullptr ? 1 : replicas->get<int>();
-}
-
-int64_t LagOf(const StageLoad& load) {
-  int64_t lag = 0;
-  for (const autoscale::PartitionLoad& partition : load.partitions) lag += partition.lag;
-  return lag;
 }
 
 // What this process does not know yet of a stage stays as the status has it.
@@ -132,8 +137,8 @@ StageFacts FactsOf(const Json& pipeline, const pipeline::PlannedStage& stage,
   facts.kind = stage.kind;
   facts.slice_hash = stage.slice_hash;
   if (const auto load = kafka.stages.find(stage.name); load != kafka.stages.end()) {
-    facts.lag = LagOf(load->second);
-    facts.events_per_second = load->second.events_per_second;
+    facts.lag = load->second.shown_lag;
+    facts.events_per_second = load->second.shown_events_per_second;
   }
   if (kafka.ready.status == "True") TakeOver(pipeline, &facts);
   return facts;
@@ -150,6 +155,7 @@ Seen Look::At(const ObjectKey& key) {
     world_.cluster.Refer(key, {});
     const std::lock_guard lock(mutex_);
     ending_.erase(key);
+    clean_.erase(key);
     return {.gone = true};
   }
   // Also of one that is left alone otherwise: its finalizer must not hold it for ever.
@@ -194,15 +200,13 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
                             const PipelineInKafka& kafka, Facts* facts) {
   const ObjectKey key = kube::KeyOf(pipeline);
   world_.cluster.Refer(key, ReferencesOf(checked.plan));
-  const std::vector<Owned> owned = world_.cluster.OwnedBy(pipeline);
-  std::map<std::string, Json> deployments = DeploymentsOf(owned, pipeline);
+  std::map<std::string, Json> deployments = DeploymentsOf(world_.cluster, pipeline);
   const std::map<std::string, Scaled> scaled =
       world_.scaling.Of(pipeline, checked.plan, deployments, kafka, world_.clock.WallMicros());
   render::Facts render_facts = RenderFacts(world_.cluster, key, checked.plan);
   for (const auto& [stage, scale] : scaled) render_facts.replicas[stage] = scale.replicas;
-  const std::vector<Json> wanted =
-      render::Render(checked.plan, pipeline, world_.settings, render_facts);
-  Written written = Write(world_.client, pipeline, checked.plan, wanted, owned);
+  std::vector<Json> wanted;
+  Written written = Make(pipeline, checked, render_facts, &wanted);
   // One that was just changed is not ready, however ready it was before: whoever waits for the new
   // generation must not be told so by the old one's pods.
   for (Json& deployment : written.deployments) {
@@ -222,15 +226,40 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     stage_facts.missing = render::MissingInputs(checked.plan, stage, render_facts);
     facts->stages.push_back(std::move(stage_facts));
   }
-  for (const std::string& change : written.changes) {
-    base::LogInfo("changed", {{"pipeline", key.ToText()}, {"what", change}});
-    world_.events.Normal(pipeline, "Changed", "Reconcile", change);
+  for (const Change& change : written.changes) {
+    base::LogInfo("changed",
+                  {{"pipeline", key.ToText()}, {"object", change.object}, {"what", change.what}});
+  }
+  if (!written.changes.empty()) {
+    world_.events.Normal(pipeline, "Changed", "Reconcile", Describe(written.changes));
   }
   if (!written.status.ok() && !kube::IsConflict(written.status)) {
     facts->write_error = base::StrCat(base::View(written.status.message()));
     world_.events.Warning(pipeline, "WriteFailed", "Reconcile", facts->write_error);
   }
   return written.status;
+}
+
+Written Look::Make(const Json& pipeline, const Checked& checked, const render::Facts& facts,
+                   std::vector<Json>* wanted) {
+  const ObjectKey key = kube::KeyOf(pipeline);
+  // Before the objects are read: what changes in between is found by the next look.
+  const uint64_t basis = BasisOf(world_.cluster, pipeline, facts);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto clean = clean_.find(key);
+    if (clean != clean_.end() && clean->second == basis) return {};
+  }
+  *wanted = render::Render(checked.plan, pipeline, world_.settings, facts);
+  Written written =
+      Write(world_.client, pipeline, checked.plan, *wanted, world_.cluster.OwnedBy(pipeline));
+  const std::lock_guard lock(mutex_);
+  if (written.status.ok() && written.changes.empty()) {
+    clean_[key] = basis;
+  } else {
+    clean_.erase(key);
+  }
+  return written;
 }
 
 absl::Status Look::SetFinalizer(const Json& pipeline, bool wanted) {

@@ -12,8 +12,10 @@
 #include "operator/controller/scaling.h"
 #include "operator/controller/status.h"
 #include "operator/controller/workers.h"
+#include "operator/controller/write.h"
 #include "operator/kube/client.h"
 #include "operator/kube/events.h"
+#include "operator/render/inputs.h"
 #include "operator/render/settings.h"
 
 // One look at one pipeline: gather, decide, write.
@@ -60,6 +62,9 @@ class Look {
   // Writes what the plan wants; what became of it goes into `facts`.
   absl::Status CarryOut(const kube::Json& pipeline, const Checked& checked,
                         const PipelineInKafka& kafka, Facts* facts);
+  // Render and Write, unless nothing has changed since they had nothing to do.
+  Written Make(const kube::Json& pipeline, const Checked& checked, const render::Facts& facts,
+               std::vector<kube::Json>* wanted);
   absl::Status SetFinalizer(const kube::Json& pipeline, bool wanted);
   absl::Status WriteStatus(const kube::Json& pipeline, const Facts& facts, std::string* phase);
 
@@ -67,6 +72,8 @@ class Look {
   std::mutex mutex_;
   // Pipelines that this process ends: uid, and since when.
   std::map<kube::ObjectKey, std::pair<std::string, kube::Clock::Time>> ending_;
+  // What the objects were last decided from (a hash), where all of them were as wanted.
+  std::map<kube::ObjectKey, uint64_t> clean_;
 };
 
 }  // namespace levada::controller

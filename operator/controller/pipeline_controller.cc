@@ -143,10 +143,19 @@ struct PipelineController::Running {
     if (!seen.status.ok()) metrics.Failed(key.name_space, key.name);
     if (seen.gone) metrics.Forget(key.name_space, key.name);
     const std::lock_guard lock(mutex);
-    seen.gone ? void(phases.erase(key)) : void(phases[key] = seen.phase);
-    std::map<std::string_view, size_t> counts;
-    for (const auto& [pipeline, phase] : phases) ++counts[phase];
-    for (const std::string_view phase : kPhases) metrics.Pipelines(phase, counts[phase]);
+    const auto known = phases.find(key);
+    if (known != phases.end() && known->second == seen.phase && !seen.gone) return;
+    if (known != phases.end()) {
+      --in_phase[known->second];
+      phases.erase(known);
+    }
+    if (!seen.gone) {
+      ++in_phase[seen.phase];
+      phases[key] = seen.phase;
+    }
+    for (const std::string_view phase : kPhases) {
+      metrics.Pipelines(phase, in_phase[std::string(phase)]);
+    }
   }
 
   const Options& options;
@@ -163,6 +172,7 @@ struct PipelineController::Running {
   std::mutex mutex;
   std::condition_variable_any woken;  // by the stop alone
   std::map<ObjectKey, std::string> phases;
+  std::map<std::string, size_t> in_phase;
   std::vector<std::jthread> threads;
   std::jthread syncing;
 };

@@ -1,5 +1,8 @@
 #include "operator/controller/write.h"
 
+#include <algorithm>
+#include <map>
+
 #include "absl/strings/str_join.h"
 #include "core/base/strings.h"
 #include "operator/kube/diff.h"
@@ -15,6 +18,10 @@ using kube::Json;
 // Of what was written last. A field that is no longer wanted differs in nothing else.
 constexpr std::string_view kFingerprint = "levada.dev/fingerprint";
 constexpr size_t kShownDifferences = 3;
+constexpr size_t kShownObjects = 4;
+// With this version, applying makes an object that is not there and is refused (a conflict) where
+// one is: etcd's first revision is older than any object.
+constexpr char kOlderThanAll[] = "1";
 
 const kube::Resource* ResourceOf(const Json& object) {
   for (const kube::Resource* resource : render::Kinds()) {
@@ -41,21 +48,18 @@ class Writer {
       return Fail(absl::InternalError(base::StrCat("no resource for ", NameOf(wanted))));
     }
     wanted["metadata"]["annotations"][kFingerprint] = kube::Fingerprint(wanted);
-    const absl::StatusOr<Json> live = Live(*resource, wanted);
-    if (!live.ok() && !absl::IsNotFound(live.status())) return Fail(live.status());
-    if (live.ok()) {
-      if (absl::Status ours = IsOurs(*live, wanted); !ours.ok()) return Fail(std::move(ours));
-      if (!kube::WouldChange(*live, wanted)) return;
-      // A change from an old view is refused: that of a leader which was frozen in the middle of
-      // it.
-      wanted["metadata"]["resourceVersion"] = kube::ResourceVersionOf(*live);
+    if (const Json* live = Known(*resource, wanted)) {
+      return Update(*resource, *live, std::move(wanted));
     }
-    absl::StatusOr<Json> applied = client_.Apply(*resource, wanted, {.force = true});
-    if (!applied.ok()) return Fail(applied.status());
-    if (*resource == kube::kDeployments) written_.deployments.push_back(*std::move(applied));
-    Note(wanted, live.ok()
-                     ? absl::StrJoin(kube::Differences(*live, wanted, kShownDifferences), ", ")
-                     : "created");
+    // The copy has only what bears our label: something else of that name may be there.
+    wanted["metadata"]["resourceVersion"] = kOlderThanAll;
+    absl::StatusOr<Json> made = client_.Apply(*resource, wanted, {.force = true});
+    if (made.ok()) return Applied(*resource, *std::move(made), "created");
+    if (!kube::IsConflict(made.status())) return Fail(made.status());
+    const absl::StatusOr<Json> live = client_.Get(*resource, kube::KeyOf(wanted));
+    // Gone again: that is found by the next look.
+    if (!live.ok()) return Fail(absl::IsNotFound(live.status()) ? made.status() : live.status());
+    Update(*resource, *live, std::move(wanted));
   }
 
   void Delete(const Json& object) {
@@ -96,15 +100,31 @@ class Writer {
   }
 
  private:
-  // The object as the copy has it, else, since the copy has only what bears our label, as the
-  // server has it.
-  absl::StatusOr<Json> Live(const kube::Resource& resource, const Json& wanted) {
+  // As the copy has it.
+  const Json* Known(const kube::Resource& resource, const Json& wanted) const {
     for (const Owned& owned : owned_) {
       if (*owned.resource == resource && kube::NameOf(owned.object) == kube::NameOf(wanted)) {
-        return owned.object;
+        return &owned.object;
       }
     }
-    return client_.Get(resource, kube::KeyOf(wanted));
+    return nullptr;
+  }
+
+  void Update(const kube::Resource& resource, const Json& live, Json wanted) {
+    wanted["metadata"].erase("resourceVersion");
+    if (absl::Status ours = IsOurs(live, wanted); !ours.ok()) return Fail(std::move(ours));
+    const std::vector<std::string> differences = kube::Differences(live, wanted, kShownDifferences);
+    if (differences.empty()) return;
+    // A change from an old view is refused: that of a leader which was frozen in the middle of it.
+    wanted["metadata"]["resourceVersion"] = kube::ResourceVersionOf(live);
+    absl::StatusOr<Json> applied = client_.Apply(resource, wanted, {.force = true});
+    if (!applied.ok()) return Fail(applied.status());
+    Applied(resource, *std::move(applied), absl::StrJoin(differences, ", "));
+  }
+
+  void Applied(const kube::Resource& resource, Json applied, const std::string& what) {
+    Note(applied, what);
+    if (resource == kube::kDeployments) written_.deployments.push_back(std::move(applied));
   }
 
   absl::Status IsOurs(const Json& live, const Json& wanted) const {
@@ -123,7 +143,7 @@ class Writer {
   }
 
   void Note(const Json& object, const std::string& what) {
-    written_.changes.push_back(base::StrCat(NameOf(object), ": ", what));
+    written_.changes.push_back({NameOf(object), what});
   }
 
   void Fail(absl::Status status) {
@@ -142,7 +162,30 @@ class Writer {
   size_t failures_ = 0;
 };
 
+// "ServiceAccount a, Service b and 23 more: created"
+std::string DescribeAlike(const std::vector<std::string>& objects, const std::string& what) {
+  const size_t shown = std::min(objects.size(), kShownObjects);
+  std::string text = absl::StrJoin(objects.begin(), objects.begin() + shown, ", ");
+  if (shown < objects.size()) {
+    base::StrAppend(&text, " and ", objects.size() - shown, " more");
+  }
+  return base::StrCat(text, ": ", what);
+}
+
 }  // namespace
+
+std::string Describe(const std::vector<Change>& changes) {
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<std::string>> alike;  // by what became of them
+  for (const Change& change : changes) {
+    std::vector<std::string>& objects = alike[change.what];
+    if (objects.empty()) order.push_back(change.what);
+    objects.push_back(change.object);
+  }
+  std::vector<std::string> texts;
+  for (const std::string& what : order) texts.push_back(DescribeAlike(alike[what], what));
+  return absl::StrJoin(texts, "; ");
+}
 
 Written Write(kube::Client& client, const Json& pipeline, const pipeline::Plan& plan,
               std::vector<Json> wanted, const std::vector<Owned>& owned) {

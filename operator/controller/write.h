@@ -21,14 +21,24 @@
 // Threads: any; one call a pipeline at a time.
 namespace levada::controller {
 
+// For people: "Deployment fraud-detect", "spec.replicas: 2 -> 3" or "created".
+struct Change {
+  std::string object;
+  std::string what;
+};
+
 struct Written {
   // The first thing that failed, with how many more; OK if all is as wanted.
   absl::Status status;
-  std::vector<std::string> changes;  // for people: "deployment fraud-detect: spec.replicas: 2 -> 3"
+  std::vector<Change> changes;
   std::vector<kube::Json> deployments;  // those that were changed, as the API server has them now
 };
 
 Written Write(kube::Client& client, const kube::Json& pipeline, const pipeline::Plan& plan,
               std::vector<kube::Json> wanted, const std::vector<Owned>& owned);
+
+// All of it in one text: "Deployment fraud-detect: spec.replicas: 2 -> 3", "ServiceAccount a,
+// Service b and 23 more: created; ...".
+std::string Describe(const std::vector<Change>& changes);
 
 }  // namespace levada::controller

@@ -24,6 +24,8 @@ struct Condition {
   std::string reason;  // CamelCase, for machines
   std::string message;
   int64_t observed_generation = 0;
+
+  bool operator==(const Condition&) const = default;
 };
 
 // Puts the condition into the list, which becomes one if it is not. True if that changed it.

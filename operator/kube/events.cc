@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kLongestNote = 1024;
 constexpr size_t kLongestReason = 128;
 constexpr size_t kLongestName = 200;  // of 253, the rest is ours
-constexpr size_t kManyObjects = 2000;
+constexpr std::chrono::seconds kPruneEvery{60};
 constexpr int kMostAttempts = 12;
 constexpr std::chrono::seconds kTryAgain{10};
 constexpr std::chrono::seconds kLastFlush{5};
@@ -56,7 +56,6 @@ class EventRecorder::Writer {
         base::StrCat(object, "\n", type, "\n", reason, "\n", action, "\n", note);
     const std::lock_guard lock(mutex_);
     const Clock::Time now = clock_.Now();
-    Prune(now);
     const auto at = series_.find(key);
     if (at != series_.end() && now - at->second.seen <= options_.series_window) {
       Repeat(key, at->second, now);
@@ -86,7 +85,7 @@ class EventRecorder::Writer {
 
  private:
   struct Series {
-    Json event;
+    std::string event;  // as JSON text: a tree takes ten times the memory, for minutes
     int64_t count = 1;
     Clock::Time seen;  // the last time
     int64_t seen_micros = 0;
@@ -99,27 +98,29 @@ class EventRecorder::Writer {
     Clock::Time at;
   };
 
-  Json MakeEvent(std::string_view type, const Json& regarding, std::string_view reason,
-                 std::string_view action, std::string_view note, std::string_view key) {
+  std::string MakeEvent(std::string_view type, const Json& regarding, std::string_view reason,
+                        std::string_view action, std::string_view note, std::string_view key) {
     const int64_t now = clock_.WallMicros();
     const std::string name_space = NamespaceOf(regarding);
     const uint64_t id = base::HashCombine(base::HashBytes(key), static_cast<uint64_t>(now));
-    return {{"metadata",
-             {{"name", absl::StrFormat("%s.%016x", Cut(NameOf(regarding), kLongestName), id)},
-              {"namespace", name_space.empty() ? "default" : name_space}}},
-            {"eventTime", ToMicroTime(now)},
-            {"reportingController", options_.controller},
-            {"reportingInstance", Cut(options_.instance, kLongestReason)},
-            {"action", Cut(action, kLongestReason)},
-            {"reason", Cut(reason, kLongestReason)},
-            {"note", Cut(note, kLongestNote)},
-            {"type", type},
-            {"regarding",
-             {{"apiVersion", TextAt(regarding, {"apiVersion"})},
-              {"kind", TextAt(regarding, {"kind"})},
-              {"name", NameOf(regarding)},
-              {"namespace", name_space},
-              {"uid", UidOf(regarding)}}}};
+    const Json event = {
+        {"metadata",
+         {{"name", absl::StrFormat("%s.%016x", Cut(NameOf(regarding), kLongestName), id)},
+          {"namespace", name_space.empty() ? "default" : name_space}}},
+        {"eventTime", ToMicroTime(now)},
+        {"reportingController", options_.controller},
+        {"reportingInstance", Cut(options_.instance, kLongestReason)},
+        {"action", Cut(action, kLongestReason)},
+        {"reason", Cut(reason, kLongestReason)},
+        {"note", Cut(note, kLongestNote)},
+        {"type", type},
+        {"regarding",
+         {{"apiVersion", TextAt(regarding, {"apiVersion"})},
+          {"kind", TextAt(regarding, {"kind"})},
+          {"name", NameOf(regarding)},
+          {"namespace", name_space},
+          {"uid", UidOf(regarding)}}}};
+    return event.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 
   void Repeat(const std::string& key, Series& series, Clock::Time now) {
@@ -154,7 +155,8 @@ class EventRecorder::Writer {
 
   // Forgets what no longer has a say.
   void Prune(Clock::Time now) {
-    if (series_.size() + buckets_.size() < kManyObjects) return;
+    if (now < prune_at_) return;
+    prune_at_ = now + kPruneEvery;
     std::erase_if(series_, [&](const auto& one) {
       return !one.second.due && now - one.second.seen > options_.series_window;
     });
@@ -166,8 +168,10 @@ class EventRecorder::Writer {
   void Run(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     for (;;) {
-      const Clock::Time until =
-          due_.empty() ? clock_.Now() + std::chrono::hours(1) : due_.begin()->first;
+      Prune(clock_.Now());
+      const bool idle = series_.empty() && buckets_.empty();
+      Clock::Time until = idle ? clock_.Now() + std::chrono::hours(1) : prune_at_;
+      if (!due_.empty()) until = std::min(until, due_.begin()->first);
       clock_.WaitUntil(lock, changed_, until, [&] {
         return stop.stop_requested() ||
                (!due_.empty() && (flushing_ || due_.begin()->first < until));
@@ -187,11 +191,10 @@ class EventRecorder::Writer {
     series.due.reset();
     const bool exists = series.written.has_value();
     const int64_t count = series.count;
+    Json event = Json::parse(series.event);
     if (count > 1) {
-      series.event["series"] = {{"count", count},
-                                {"lastObservedTime", ToMicroTime(series.seen_micros)}};
+      event["series"] = {{"count", count}, {"lastObservedTime", ToMicroTime(series.seen_micros)}};
     }
-    const Json event = series.event;
     writing_ = true;
     lock.unlock();
     absl::Status status = Write(event, exists);
@@ -238,6 +241,7 @@ class EventRecorder::Writer {
   std::map<std::string, Series> series_;
   std::map<std::string, Bucket> buckets_;  // by object
   std::multimap<Clock::Time, std::string> due_;
+  Clock::Time prune_at_{};
   bool flushing_ = false;
   bool writing_ = false;
   std::jthread thread_;

@@ -11,7 +11,6 @@
 #include "core/base/random.h"
 #include "core/base/strings.h"
 #include "operator/kube/errors.h"
-#include "operator/kube/object_store.h"
 
 namespace levada::kube {
 namespace {
@@ -160,6 +159,7 @@ class Informer::Loop {
     options_.transform(&object);
     const ObjectStore::Change change = store.Put(object);
     if (!change.changed) return;
+    TellSize();
     Tell(change.before ? &*change.before : nullptr, &object);
   }
 
@@ -167,6 +167,7 @@ class Informer::Loop {
   void Erase(const ObjectKey& key, Json* last = nullptr) {
     const std::optional<Json> before = store.Erase(key);
     if (!before) return;
+    TellSize();
     if (last != nullptr) options_.transform(last);
     Tell(last != nullptr ? last : &*before, nullptr);
   }
@@ -177,8 +178,10 @@ class Informer::Loop {
     }
   }
 
+  void TellSize() { options_.probe->CacheSize(options_.resource, store.size(), store.bytes()); }
+
   void MarkSynced() {
-    options_.probe->CacheSize(options_.resource, store.size(), store.bytes());
+    TellSize();
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(synced_, true)) return;
@@ -189,10 +192,7 @@ class Informer::Loop {
     }
   }
 
-  void Ended(std::string_view why) {
-    options_.probe->WatchEnded(options_.resource, why);
-    options_.probe->CacheSize(options_.resource, store.size(), store.bytes());
-  }
+  void Ended(std::string_view why) { options_.probe->WatchEnded(options_.resource, why); }
 
   void Recovered() {
     backoff_.Reset();
@@ -241,14 +241,12 @@ absl::Status Informer::Health() const { return loop_->Health(); }
 std::optional<Json> Informer::Get(const ObjectKey& key) const { return loop_->store.Get(key); }
 bool Informer::Contains(const ObjectKey& key) const { return loop_->store.Contains(key); }
 std::vector<Json> Informer::All() const { return loop_->store.All(); }
-std::vector<Json> Informer::InNamespace(std::string_view name_space) const {
-  return loop_->store.InNamespace(name_space);
+std::vector<Json> Informer::OfLabel(std::string_view name_space, std::string_view value) const {
+  return loop_->store.OfLabel(name_space, value);
 }
-std::vector<Json> Informer::OfOwner(std::string_view uid) const {
-  return loop_->store.OfOwner(uid);
-}
-std::vector<Json> Informer::OfLabel(std::string_view value) const {
-  return loop_->store.OfLabel(value);
+std::vector<ObjectVersion> Informer::VersionsOfLabel(std::string_view name_space,
+                                                     std::string_view value) const {
+  return loop_->store.VersionsOfLabel(name_space, value);
 }
 std::vector<ObjectKey> Informer::Keys() const { return loop_->store.Keys(); }
 size_t Informer::size() const { return loop_->store.size(); }

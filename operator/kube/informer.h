@@ -10,16 +10,19 @@
 
 #include "operator/kube/client.h"
 #include "operator/kube/object.h"
+#include "operator/kube/object_store.h"
 
 // A copy of all objects of a kind that follows the API server, and tells of each change.
 //
-//   Informer deployments(client, {.resource = kDeployments, .label_selector = "app=levada"});
+//   Informer deployments(client, {.resource = kDeployments,
+//                                 .label_selector = "app=levada",
+//                                 .index_label = "levada.dev/pipeline"});
 //   deployments.AddHandler({.on_change = [&](const Json* before, const Json* after) {
 //     queue.Add(KeyOfOwner(after != nullptr ? *after : *before));
 //   }});
 //   deployments.Start();
 //   if (!deployments.WaitForSync(30s)) ...
-//   for (const Json& deployment : deployments.OfOwner(UidOf(pipeline))) ...
+//   for (const Json& deployment : deployments.OfLabel("shop", "fraud")) ...
 //
 // It lists (in pages), then watches with bookmarks. A watch that ends is taken up where it was; one
 // that has fallen too far behind (410) lists again, and the difference is told to the handlers; a
@@ -78,9 +81,10 @@ class Informer {
   std::optional<Json> Get(const ObjectKey& key) const;
   bool Contains(const ObjectKey& key) const;
   std::vector<Json> All() const;
-  std::vector<Json> InNamespace(std::string_view name_space) const;
-  std::vector<Json> OfOwner(std::string_view uid) const;
-  std::vector<Json> OfLabel(std::string_view value) const;
+  std::vector<Json> OfLabel(std::string_view name_space, std::string_view value) const;
+  // The same objects without unpacking them, in the same order.
+  std::vector<ObjectVersion> VersionsOfLabel(std::string_view name_space,
+                                             std::string_view value) const;
   std::vector<ObjectKey> Keys() const;
   size_t size() const;
 

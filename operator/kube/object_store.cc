@@ -15,20 +15,12 @@ std::vector<Json> Parse(const Texts& texts) {
   return objects;
 }
 
-template <typename Index, typename Entry>
-void Remove(Index* index, const std::string& value, const Entry* entry) {
-  const auto at = index->find(value);
-  if (at == index->end()) return;
-  std::erase(at->second, entry);
-  if (at->second.empty()) index->erase(at);
-}
-
 }  // namespace
 
 ObjectStore::Change ObjectStore::Put(const Json& object) {
   Entry entry{std::make_shared<const Packed>(
                   packer_.Pack(object.dump(-1, ' ', false, Json::error_handler_t::replace))),
-              ResourceVersionOf(object), OwnerUidsOf(object),
+              ResourceVersionOf(object),
               index_label_.empty() ? std::string() : LabelOf(object, index_label_)};
   Text before;
   {
@@ -38,11 +30,11 @@ ObjectStore::Change ObjectStore::Put(const Json& object) {
       if (!entry.version.empty() && at->second.version == entry.version) return {};
       before = at->second.text;
       bytes_ -= before->bytes.size();
-      RemoveFromIndexes(*at);
+      RemoveFromIndex(*at);
     }
     bytes_ += entry.text->bytes.size();
     at->second = std::move(entry);
-    AddToIndexes(*at);
+    AddToIndex(*at);
   }
   Change change{.changed = true, .before = {}};
   if (before) change.before = Json::parse(Unpack(*before), nullptr, false);
@@ -57,20 +49,22 @@ std::optional<Json> ObjectStore::Erase(const ObjectKey& key) {
     if (at == entries_.end()) return std::nullopt;
     before = at->second.text;
     bytes_ -= before->bytes.size();
-    RemoveFromIndexes(*at);
+    RemoveFromIndex(*at);
     entries_.erase(at);
   }
   return Json::parse(Unpack(*before), nullptr, false);
 }
 
-void ObjectStore::AddToIndexes(const Entries::value_type& entry) {
-  for (const std::string& uid : entry.second.owners) by_owner_[uid].push_back(&entry);
-  if (!entry.second.label.empty()) by_label_[entry.second.label].push_back(&entry);
+void ObjectStore::AddToIndex(const Entries::value_type& entry) {
+  if (entry.second.label.empty()) return;
+  by_label_[{entry.first.name_space, entry.second.label}].push_back(&entry);
 }
 
-void ObjectStore::RemoveFromIndexes(const Entries::value_type& entry) {
-  for (const std::string& uid : entry.second.owners) Remove(&by_owner_, uid, &entry);
-  if (!entry.second.label.empty()) Remove(&by_label_, entry.second.label, &entry);
+void ObjectStore::RemoveFromIndex(const Entries::value_type& entry) {
+  const auto at = by_label_.find({entry.first.name_space, entry.second.label});
+  if (at == by_label_.end()) return;
+  std::erase(at->second, &entry);
+  if (at->second.empty()) by_label_.erase(at);
 }
 
 std::optional<Json> ObjectStore::Get(const ObjectKey& key) const {
@@ -98,36 +92,27 @@ std::vector<Json> ObjectStore::All() const {
   return Parse(texts);
 }
 
-std::vector<Json> ObjectStore::InNamespace(std::string_view name_space) const {
+std::vector<Json> ObjectStore::OfLabel(std::string_view name_space, std::string_view value) const {
   std::vector<Text> texts;
   {
     const std::shared_lock lock(mutex_);
-    // Keys are in the order of their namespaces.
-    for (auto at = entries_.lower_bound({std::string(name_space), ""});
-         at != entries_.end() && at->first.name_space == name_space; ++at) {
-      texts.push_back(at->second.text);
-    }
-  }
-  return Parse(texts);
-}
-
-std::vector<Json> ObjectStore::Indexed(const Index& index, std::string_view value) const {
-  std::vector<Text> texts;
-  {
-    const std::shared_lock lock(mutex_);
-    const auto at = index.find(std::string(value));
-    if (at == index.end()) return {};
+    const auto at = by_label_.find({std::string(name_space), std::string(value)});
+    if (at == by_label_.end()) return {};
     for (const auto* entry : at->second) texts.push_back(entry->second.text);
   }
   return Parse(texts);
 }
 
-std::vector<Json> ObjectStore::OfOwner(std::string_view uid) const {
-  return Indexed(by_owner_, uid);
-}
-
-std::vector<Json> ObjectStore::OfLabel(std::string_view value) const {
-  return Indexed(by_label_, value);
+std::vector<ObjectVersion> ObjectStore::VersionsOfLabel(std::string_view name_space,
+                                                        std::string_view value) const {
+  std::vector<ObjectVersion> versions;
+  const std::shared_lock lock(mutex_);
+  const auto at = by_label_.find({std::string(name_space), std::string(value)});
+  if (at == by_label_.end()) return versions;
+  for (const auto* entry : at->second) {
+    versions.push_back({entry->first.name, entry->second.version});
+  }
+  return versions;
 }
 
 std::vector<ObjectKey> ObjectStore::Keys() const {

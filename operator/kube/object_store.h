@@ -6,21 +6,25 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "operator/kube/object.h"
 #include "operator/kube/packer.h"
 
-// Objects by key, owner and one label, each kept as its packed text: a tree takes a hundred times
-// the memory, and objects are read far less often than they are kept.
+// Objects by key, and by namespace and one label, each kept as its packed text: a tree takes a
+// hundred times the memory, and objects are read far less often than they are kept.
 //
 //   ObjectStore store("levada.dev/pipeline");
 //   const ObjectStore::Change change = store.Put(object);
-//   for (const Json& owned : store.OfOwner(uid)) ...
+//   for (const Json& object : store.OfLabel("shop", "fraud")) ...
 //
 // Threads: any.
 namespace levada::kube {
+
+struct ObjectVersion {
+  std::string name;
+  std::string resource_version;
+};
 
 class ObjectStore {
  public:
@@ -36,9 +40,10 @@ class ObjectStore {
   std::optional<Json> Get(const ObjectKey& key) const;
   bool Contains(const ObjectKey& key) const;
   std::vector<Json> All() const;
-  std::vector<Json> InNamespace(std::string_view name_space) const;
-  std::vector<Json> OfOwner(std::string_view uid) const;
-  std::vector<Json> OfLabel(std::string_view value) const;
+  std::vector<Json> OfLabel(std::string_view name_space, std::string_view value) const;
+  // The same objects without unpacking them, in the same order.
+  std::vector<ObjectVersion> VersionsOfLabel(std::string_view name_space,
+                                             std::string_view value) const;
   std::vector<ObjectKey> Keys() const;
   size_t size() const;
   size_t bytes() const;  // of the packed texts
@@ -48,21 +53,19 @@ class ObjectStore {
   struct Entry {
     Text text;
     std::string version;
-    std::vector<std::string> owners;
     std::string label;
   };
   using Entries = std::map<ObjectKey, Entry>;
-  using Index = std::unordered_map<std::string, std::vector<const Entries::value_type*>>;
+  // By namespace and label.
+  using Index = std::map<ObjectKey, std::vector<const Entries::value_type*>>;
 
-  void AddToIndexes(const Entries::value_type& entry);
-  void RemoveFromIndexes(const Entries::value_type& entry);
-  std::vector<Json> Indexed(const Index& index, std::string_view value) const;
+  void AddToIndex(const Entries::value_type& entry);
+  void RemoveFromIndex(const Entries::value_type& entry);
 
   const std::string index_label_;
   Packer packer_;
   mutable std::shared_mutex mutex_;
   Entries entries_;
-  Index by_owner_;
   Index by_label_;
   size_t bytes_ = 0;
 };

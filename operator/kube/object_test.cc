@@ -109,30 +109,36 @@ std::vector<std::string> Names(const std::vector<Json>& objects) {
   return names;
 }
 
-TEST(ObjectStoreTest, FindsByNamespaceOwnerAndLabel) {
+TEST(ObjectStoreTest, FindsByNamespaceAndLabel) {
   ObjectStore store("app");
-  const Json owned = {{"ownerReferences", {Json{{"uid", "u"}}}}, {"labels", {{"app", "x"}}}};
-  EXPECT_TRUE(store.Put(Object("a", "one", "1", owned)).changed);
-  EXPECT_TRUE(store.Put(Object("a", "two", "2", owned)).changed);
-  EXPECT_TRUE(store.Put(Object("b", "three", "3")).changed);
-  EXPECT_THAT(Names(store.OfOwner("u")), UnorderedElementsAre("one", "two"));
-  EXPECT_THAT(Names(store.OfLabel("x")), UnorderedElementsAre("one", "two"));
-  EXPECT_THAT(Names(store.InNamespace("b")), ElementsAre("three"));
-  EXPECT_THAT(store.InNamespace("c"), ElementsAre());
+  const Json labelled = {{"labels", {{"app", "x"}}}};
+  EXPECT_TRUE(store.Put(Object("a", "one", "1", labelled)).changed);
+  EXPECT_TRUE(store.Put(Object("a", "two", "2", labelled)).changed);
+  EXPECT_TRUE(store.Put(Object("a", "plain", "7")).changed);
+  EXPECT_TRUE(store.Put(Object("b", "three", "3", labelled)).changed);
+  EXPECT_THAT(Names(store.OfLabel("a", "x")), UnorderedElementsAre("one", "two"));
+  EXPECT_THAT(Names(store.OfLabel("b", "x")), ElementsAre("three"));
+  EXPECT_THAT(store.OfLabel("c", "x"), ElementsAre());
+  EXPECT_THAT(store.OfLabel("a", ""), ElementsAre());
+  const auto versions = store.VersionsOfLabel("b", "x");
+  ASSERT_EQ(versions.size(), 1u);
+  EXPECT_EQ(versions[0].name, "three");
+  EXPECT_EQ(versions[0].resource_version, "3");
 
-  // An object that changes owner and label is found by the new ones only.
+  // An object that changes its label is found by the new one only.
   const auto change = store.Put(Object("a", "two", "4", {{"labels", {{"app", "y"}}}}));
   EXPECT_TRUE(change.changed);
   EXPECT_EQ(ResourceVersionOf(*change.before), "2");
-  EXPECT_THAT(Names(store.OfOwner("u")), ElementsAre("one"));
-  EXPECT_THAT(Names(store.OfLabel("x")), ElementsAre("one"));
-  EXPECT_THAT(Names(store.OfLabel("y")), ElementsAre("two"));
+  EXPECT_THAT(Names(store.OfLabel("a", "x")), ElementsAre("one"));
+  EXPECT_THAT(Names(store.OfLabel("a", "y")), ElementsAre("two"));
+  EXPECT_EQ(store.VersionsOfLabel("a", "y").at(0).resource_version, "4");
 
   EXPECT_FALSE(store.Put(Object("a", "two", "4")).changed);
   EXPECT_EQ(NameOf(*store.Erase({"a", "one"})), "one");
   EXPECT_FALSE(store.Erase({"a", "one"}).has_value());
-  EXPECT_THAT(store.OfOwner("u"), ElementsAre());
+  EXPECT_THAT(store.OfLabel("a", "x"), ElementsAre());
   store.Erase({"a", "two"});
+  store.Erase({"a", "plain"});
   store.Erase({"b", "three"});
   EXPECT_EQ(store.size(), 0u);
   EXPECT_EQ(store.bytes(), 0u);

@@ -1,6 +1,8 @@
 #include "operator/topics/cluster.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 #include "core/base/backoff.h"
 #include "core/base/log.h"
@@ -24,13 +26,22 @@ bool Scales(const pipeline::Plan& plan) {
                      [](const v1::Stage& stage) { return stage.has_autoscaling(); });
 }
 
-bool Same(const controller::StageLoad& a, const controller::StageLoad& b) {
-  const auto equal = [](const autoscale::PartitionLoad& x, const autoscale::PartitionLoad& y) {
-    return x.end == y.end && x.lag == y.lag;
-  };
-  return a.events_per_second == b.events_per_second &&
-         std::equal(a.partitions.begin(), a.partitions.end(), b.partitions.begin(),
-                    b.partitions.end(), equal);
+std::shared_ptr<const pipeline::Plan> WithoutSlices(const pipeline::Plan& plan) {
+  auto copy = std::make_shared<pipeline::Plan>(plan);
+  for (pipeline::PlannedStage& stage : copy->stages) {
+    stage.slice.Clear();
+    stage.slice_yaml.clear();
+  }
+  return copy;
+}
+
+int64_t LagOf(const Load& load) {
+  return std::accumulate(load.lag.begin(), load.lag.end(), int64_t{0});
+}
+
+// By more than a tenth.
+bool Differ(double a, double b) {
+  return std::fabs(a - b) > 0.1 * std::max(std::fabs(a), std::fabs(b));
 }
 
 Row* RowOf(Decision* decision, const std::string& topic) {
@@ -49,6 +60,10 @@ void Fail(Decision* decision, const std::string& topic, const absl::Status& stat
 
 }  // namespace
 
+std::string TextOf(const Json& rows) {
+  return rows.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Json RowsJson(const std::vector<Row>& rows) {
   Json json = Json::array();
   for (const Row& row : rows) {
@@ -61,6 +76,25 @@ Json RowsJson(const std::vector<Row>& rows) {
     json.push_back(std::move(one));
   }
   return json;
+}
+
+void Tracked::Take(const pipeline::Plan& wanted) {
+  manifest = wanted.pipeline.SerializeAsString();
+  plan = WithoutSlices(wanted);
+  scales = Scales(wanted);
+  topics.clear();
+  for (const pipeline::PlannedTopic& topic : wanted.topics) topics.push_back(topic.name);
+  stages.clear();
+  for (const pipeline::PlannedStage& stage : wanted.stages) {
+    if (!stage.input.empty()) stages.push_back({stage.name, {stage.consumer_group, stage.input}});
+  }
+}
+
+std::shared_ptr<const pipeline::Plan> Tracked::PlanOf() const {
+  if (plan != nullptr) return plan;
+  v1::Pipeline pipeline;
+  pipeline.ParseFromString(manifest);
+  return std::make_shared<const pipeline::Plan>(pipeline::Compile(pipeline));
 }
 
 Cluster::Cluster(kafka::ClientConfig config, Timing timing, Registry& registry, OnChange on_change)
@@ -173,7 +207,7 @@ absl::Status Cluster::Work() {
 absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
   std::set<std::string> names;
   for (const Tracked& pipeline : dirty) {
-    for (const pipeline::PlannedTopic& topic : pipeline.plan->topics) names.insert(topic.name);
+    names.insert(pipeline.topics.begin(), pipeline.topics.end());
     names.insert(pipeline.managed.begin(), pipeline.managed.end());
   }
   const auto live = admin_->Describe({names.begin(), names.end()});
@@ -184,26 +218,34 @@ absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
 }
 
 void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live) {
-  const Input input{.plan = *pipeline.plan,
+  const std::shared_ptr<const pipeline::Plan> plan = pipeline.PlanOf();
+  const Input input{.plan = *plan,
                     .managed = pipeline.managed,
                     .owners = OwnersBeside(pipeline),
                     .accepted = pipeline.accepted};
   Decision decision = Decide(input, live);
   const bool done = decision.claims || Apply(pipeline.key, &decision);
-  const bool published = Publish(pipeline, [&](Tracked& tracked) {
+  const std::string rows = TextOf(RowsJson(decision.rows));
+  kube::Condition ready{.status = decision.ready ? "True" : "False",
+                        .reason = decision.reason,
+                        .message = decision.message};
+  bool changed = false;
+  Publish(pipeline, [&](Tracked& tracked) {
     // What has failed is tried again with the next reading of the lag.
-    if (tracked.fingerprint == pipeline.fingerprint) tracked.dirty = !done;
+    if (tracked.fingerprint == pipeline.fingerprint) {
+      tracked.dirty = !done;
+      if (done) tracked.plan.reset();
+    }
     tracked.checked_at = Clock::now();
     tracked.claimed.clear();
     for (const Row& row : decision.rows) {
       if (row.managed) tracked.claimed.insert(row.name);
     }
-    tracked.known.rows = RowsJson(decision.rows);
-    tracked.known.ready.status = decision.ready ? "True" : "False";
-    tracked.known.ready.reason = decision.reason;
-    tracked.known.ready.message = decision.message;
+    changed = tracked.rows != rows || tracked.known.ready != ready;
+    tracked.rows = rows;
+    tracked.known.ready = std::move(ready);
   });
-  if (published) on_change_(pipeline.key);
+  if (changed) on_change_(pipeline.key);
 }
 
 // False: not all could be made; each of those says why.
@@ -259,7 +301,7 @@ bool Cluster::Apply(const kube::ObjectKey& pipeline, Decision* decision) {
 std::map<std::string, Owner> Cluster::OwnersBeside(const Tracked& pipeline) {
   std::map<std::string, Owner> owners;
   std::set<std::string_view> asked;
-  for (const pipeline::PlannedTopic& topic : pipeline.plan->topics) asked.insert(topic.name);
+  asked.insert(pipeline.topics.begin(), pipeline.topics.end());
   const std::lock_guard lock(registry_.mutex);
   for (const auto& [key, other] : registry_.pipelines) {
     if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
@@ -275,34 +317,61 @@ std::map<std::string, Owner> Cluster::OwnersBeside(const Tracked& pipeline) {
 }
 
 absl::Status Cluster::ReadLag() {
-  const std::vector<Tracked> mine = Mine([](const Tracked& tracked) { return !tracked.deleting; });
-  if (mine.empty()) {
+  std::set<Watched> groups;
+  bool any = false;
+  {
+    const std::lock_guard lock(registry_.mutex);
+    for (const auto& [key, tracked] : registry_.pipelines) {
+      if (tracked.cluster != this || tracked.deleting) continue;
+      any = true;
+      for (const Tracked::Stage& stage : tracked.stages) groups.insert(stage.reads);
+    }
+  }
+  if (!any) {
     lag_.Close();
     admin_.reset();
     return absl::OkStatus();
   }
-  std::set<Watched> groups;
-  for (const Tracked& pipeline : mine) {
-    for (const pipeline::PlannedStage& stage : pipeline.plan->stages) {
-      if (!stage.input.empty()) groups.insert({stage.consumer_group, stage.input});
+  if (absl::Status status = lag_.Read(groups); !status.ok()) return status;
+  std::vector<kube::ObjectKey> changed;
+  {
+    const std::lock_guard lock(registry_.mutex);
+    for (auto& [key, tracked] : registry_.pipelines) {
+      if (tracked.cluster == this && !tracked.deleting && TakeLag(&tracked)) changed.push_back(key);
     }
   }
-  if (absl::Status status = lag_.Read(groups); !status.ok()) return status;
-  for (const Tracked& pipeline : mine) {
-    bool changed = Scales(*pipeline.plan);  // its decisions also depend on the time
-    Publish(pipeline, [&](Tracked& tracked) {
-      for (const pipeline::PlannedStage& stage : pipeline.plan->stages) {
-        const Load* load = lag_.Of(stage.consumer_group);
-        if (load == nullptr) continue;
-        controller::StageLoad now{AsPartitions(*load), load->events_per_second};
-        controller::StageLoad& before = tracked.known.stages[stage.name];
-        changed = changed || !Same(before, now);
-        before = std::move(now);
-      }
-    });
-    if (changed) on_change_(pipeline.key);
-  }
+  for (const kube::ObjectKey& key : changed) on_change_(key);
   return absl::OkStatus();
+}
+
+// True: somebody should look. Most readings of a busy pipeline differ a little from the one before:
+// its status need not be written for that.
+bool Cluster::TakeLag(Tracked* tracked) {
+  const auto now = Clock::now();
+  bool differs = false;
+  for (const Tracked::Stage& stage : tracked->stages) {
+    const Load* load = lag_.Of(stage.reads.group);
+    if (load == nullptr) continue;
+    controller::StageLoad& known = tracked->known.stages[stage.name];
+    known.partitions = AsPartitions(*load);
+    known.events_per_second = load->events_per_second;
+    if (load->events_per_second < 0) continue;  // known with the next reading
+    differs = differs ||
+              Differ(static_cast<double>(known.shown_lag), static_cast<double>(LagOf(*load))) ||
+              Differ(known.shown_events_per_second, load->events_per_second);
+  }
+  const bool show = differs && now - tracked->shown_at >= timing_.show_every;
+  if (show) {
+    tracked->shown_at = now;
+    for (const Tracked::Stage& stage : tracked->stages) {
+      const Load* load = lag_.Of(stage.reads.group);
+      if (load == nullptr) continue;
+      controller::StageLoad& known = tracked->known.stages[stage.name];
+      known.shown_lag = LagOf(*load);
+      known.shown_events_per_second = load->events_per_second;
+    }
+  }
+  return show || tracked->scales;  // whose decisions also depend on the time
 }
 
 void Cluster::DeleteOne(const Tracked& pipeline) {
@@ -311,7 +380,7 @@ void Cluster::DeleteOne(const Tracked& pipeline) {
     const std::lock_guard lock(registry_.mutex);
     for (const auto& [key, other] : registry_.pipelines) {
       if (key == pipeline.key || other.brokers != pipeline.brokers) continue;
-      for (const pipeline::PlannedTopic& topic : other.plan->topics) declared.insert(topic.name);
+      declared.insert(other.topics.begin(), other.topics.end());
     }
   }
   const std::vector<std::string> topics = ToDelete(pipeline.managed, declared);
@@ -322,7 +391,7 @@ void Cluster::DeleteOne(const Tracked& pipeline) {
   }
   auto groups = kafka::Groups::Create(config_, timing_.call_timeout);
   status.Update(groups.ok()
-                    ? (*groups)->DeleteWithPrefix(pipeline::NamePrefix(pipeline.plan->pipeline))
+                    ? (*groups)->DeleteWithPrefix(pipeline::NamePrefix(pipeline.PlanOf()->pipeline))
                     : groups.status());
   if (Publish(pipeline, [&](Tracked& tracked) { tracked.deleted = status; })) {
     on_change_(pipeline.key);
@@ -347,6 +416,7 @@ void Cluster::Failed(const absl::Status& status) {
       tracked.known.ready.reason = "KafkaUnavailable";
       tracked.known.ready.message = message;
       tracked.known.stages.clear();
+      tracked.shown_at = {};
       tracked.dirty = true;
       if (tracked.deleting) tracked.deleted = absl::UnavailableError(message);
     });

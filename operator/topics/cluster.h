@@ -27,25 +27,42 @@ namespace levada::topics {
 struct Timing {
   std::chrono::milliseconds call_timeout{10'000};   // of a request to Kafka
   std::chrono::milliseconds lag_every{5'000};       // between two readings of the lag
+  std::chrono::milliseconds show_every{15'000};     // between two lags of a pipeline in its status
   std::chrono::milliseconds check_every{300'000};   // between two looks at a topic at rest
   std::chrono::milliseconds retry_longest{30'000};  // after a failure; begins with a second
 };
 
-// A pipeline on this cluster.
+// A pipeline on this cluster. There may be thousands, at rest nearly always: a compiled plan is
+// kept only for those that are about to be looked at.
 struct Tracked {
+  struct Stage {
+    std::string name;
+    Watched reads;
+  };
+
   kube::ObjectKey key;
   std::string fingerprint;  // of all that a decision is made of
   std::string brokers;
-  std::shared_ptr<const pipeline::Plan> plan;  // without the slices, which nobody asks for here
+  std::string manifest;                        // v1.Pipeline, serialized
+  std::shared_ptr<const pipeline::Plan> plan;  // of the manifest, or null; ask PlanOf
+  std::vector<std::string> topics;             // of the plan
+  std::vector<Stage> stages;                   // that read topics
+  bool scales = false;                         // some stage has `autoscaling`
   std::set<std::string> managed;
   std::map<std::string, int> accepted;
   bool dirty = true;
   std::chrono::steady_clock::time_point checked_at;
-  std::set<std::string> claimed;  // topics that it is about to make
-  controller::PipelineInKafka known;
+  std::set<std::string> claimed;      // topics that it is about to make
+  controller::PipelineInKafka known;  // without the rows
+  std::string rows = "[]";            // as JSON text
+  std::chrono::steady_clock::time_point shown_at;
   bool deleting = false;
   std::optional<absl::Status> deleted;
   const void* cluster = nullptr;  // that looks after it
+
+  // A new plan; the rest is as it was.
+  void Take(const pipeline::Plan& wanted);
+  std::shared_ptr<const pipeline::Plan> PlanOf() const;
 };
 
 // All pipelines, whichever cluster they are on. Guarded by its mutex.
@@ -74,6 +91,7 @@ class Cluster {
   absl::Status Look(const std::vector<Tracked>& dirty);
   void Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live);
   absl::Status ReadLag();
+  bool TakeLag(Tracked* tracked);
   bool Apply(const kube::ObjectKey& pipeline, Decision* decision);
   bool Make(const kube::ObjectKey& pipeline, const std::vector<kafka::NewTopic>& topics,
             Decision* decision);
@@ -103,5 +121,6 @@ class Cluster {
 
 // status.topics of the rows.
 kube::Json RowsJson(const std::vector<Row>& rows);
+std::string TextOf(const kube::Json& rows);
 
 }  // namespace levada::topics

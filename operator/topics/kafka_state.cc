@@ -1,5 +1,7 @@
 #include "operator/topics/kafka_state.h"
 
+#include <utility>
+
 #include "core/base/strings.h"
 
 namespace levada::topics {
@@ -52,15 +54,6 @@ PipelineInKafka KnownBefore(const Json& pipeline) {
   return known;
 }
 
-std::shared_ptr<const pipeline::Plan> WithoutSlices(const pipeline::Plan& plan) {
-  auto copy = std::make_shared<pipeline::Plan>(plan);
-  for (pipeline::PlannedStage& stage : copy->stages) {
-    stage.slice.Clear();
-    stage.slice_yaml.clear();
-  }
-  return copy;
-}
-
 class KafkaStateImpl : public controller::KafkaState {
  public:
   explicit KafkaStateImpl(Options options) : options_(std::move(options)) {}
@@ -93,7 +86,10 @@ class KafkaStateImpl : public controller::KafkaState {
     Cluster* cluster = Track(wanted, false, &problem);
     const std::lock_guard lock(registry_.mutex);
     if (cluster == nullptr) return Unreachable(wanted.pipeline, problem);
-    return registry_.pipelines[kube::KeyOf(wanted.pipeline)].known;
+    const Tracked& tracked = registry_.pipelines[kube::KeyOf(wanted.pipeline)];
+    PipelineInKafka known = tracked.known;
+    known.rows = Json::parse(tracked.rows);
+    return known;
   }
 
   void Forget(const ObjectKey& pipeline) override {
@@ -176,12 +172,15 @@ class KafkaStateImpl : public controller::KafkaState {
       const auto [at, fresh] = registry_.pipelines.try_emplace(key);
       Tracked& tracked = at->second;
       changed = fresh || tracked.fingerprint != fingerprint || tracked.deleting != deleting;
-      if (fresh) tracked.known = KnownBefore(wanted.pipeline);
+      if (fresh) {
+        tracked.known = KnownBefore(wanted.pipeline);
+        tracked.rows = TextOf(std::exchange(tracked.known.rows, Json()));
+      }
       if (changed) {
         tracked.key = key;
         tracked.fingerprint = fingerprint;
         tracked.brokers = config->brokers;
-        tracked.plan = WithoutSlices(wanted.plan);
+        tracked.Take(wanted.plan);
         tracked.managed = std::move(managed);
         tracked.accepted = ParseAccepted(kube::AnnotationOf(wanted.pipeline, kAcceptRepartition));
         tracked.dirty = true;
