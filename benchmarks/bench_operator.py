@@ -1,13 +1,17 @@
-"""levada-operator with a thousand pipelines of five stages, on a real API server and a real Kafka of its own.
+"""levada-operator with a thousand pipelines of five stages, on a real API server and a real Kafka of its own; then
+a controller-runtime operator that makes the like (peers/controller_runtime), on an API server of its own.
 
 Kubernetes' controllers do not run, so no pod does; API server, etcd, Kafka and this program share the
 machine's cores with the operator. "Applied" is when the status says so, as a watch of another client sees it.
+OPERATORS=levada or =peer measures one of them; PIPELINES, EDITS and REST_SECONDS change the size.
 """
 
+import http.client
 import os
 import pathlib
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +29,60 @@ NAMESPACES = 10
 EDITS = int(os.environ.get("EDITS", "300"))
 EDITS_A_SECOND = 5
 REST = float(os.environ.get("REST_SECONDS", "60"))
+OPERATORS = os.environ.get("OPERATORS", "levada peer").split()
+
+
+class Levada(Operator):
+    NAME = "levada-operator"
+
+    def looks(self) -> float:
+        return self.metric("levada_operator_reconcile_seconds_count")
+
+    def waiting(self) -> float:
+        return self.metric("levada_operator_queue_depth")
+
+    def requests_text(self) -> str:
+        return ", ".join(f"{verb} {self.requests_made(verb):.0f}" for verb in (*WRITES, "get", "list", "watch"))
+
+
+class Peer(Operator):
+    """The same questions to controller-runtime's metrics."""
+    NAME = "controller-runtime"
+    WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path, kubeconfig):
+        super().__init__(folder, folder, kubeconfig, "", "peer")
+        self._command = [program, "--kubeconfig", kubeconfig, "--metrics", f"127.0.0.1:{self.port}"]
+
+    @staticmethod
+    def build(folder: pathlib.Path) -> pathlib.Path:
+        """With the modules of its go.sum, from wherever Go's own settings say. Minutes the first time."""
+        go = subprocess.run([ROOT / "scripts/lib/find_go.sh", "1.26.0"], check=True, capture_output=True, text=True)
+        program = folder / "peer-operator"
+        subprocess.run([go.stdout.strip(), "build", "-mod=readonly", "-buildvcs=false", "-o", program, "."],
+                       cwd=ROOT / "benchmarks/peers/controller_runtime", env=os.environ | {"GOTOOLCHAIN": "local"}, check=True)
+        return program
+
+    def answers(self) -> bool:
+        try:
+            return self.metric("go_goroutines") > 0
+        except OSError:
+            return False
+
+    def looks(self) -> float:
+        return self.metric("controller_runtime_reconcile_total")
+
+    def waiting(self) -> float:
+        return self.metric("workqueue_depth")
+
+    def requests_made(self, *methods: str) -> float:
+        return sum(self.metric("rest_client_requests_total", method=method) for method in methods or (*self.WRITES, "GET"))
+
+    def writes(self) -> float:
+        return self.requests_made(*self.WRITES)
+
+    def requests_text(self) -> str:
+        return ", ".join(f"{method} {self.requests_made(method):.0f}" for method in (*self.WRITES, "GET"))
 
 
 def manifest(i: int, amount: int = 100) -> dict:
@@ -60,10 +118,11 @@ class Follower(threading.Thread):
         self.settled: set[str] = set()
 
     def run(self) -> None:
-        try:
-            self._follow()
-        except OSError:
-            pass  # the server is stopped at the end
+        while True:
+            try:
+                self._follow()
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)  # the connection was cut, or the server is stopped at the end
 
     def _follow(self) -> None:
         version = ""
@@ -71,6 +130,8 @@ class Follower(threading.Thread):
             if not version:
                 listed = self._api.request("GET", Api.path("pipelines"))
                 version = listed["metadata"]["resourceVersion"]
+                for live in listed["items"]:
+                    self._see(live)
             for kind, live in self._api.watch("pipelines", version=version):
                 if kind == "ERROR":
                     version = ""
@@ -84,6 +145,10 @@ class Follower(threading.Thread):
             self.applied.setdefault(name, {}).setdefault(generation, time.monotonic())
         if settled(live):
             self.settled.add(name)
+
+    def when_applied(self, name: str, generation: int) -> float | None:
+        """Also by a later generation, which may be there before this one was looked at."""
+        return min((at for one, at in list(self.applied.get(name, {}).items()) if one >= generation), default=None)
 
 
 def megabytes(pid: int) -> float:
@@ -119,10 +184,6 @@ def runs(operator: Operator) -> bool:
     return True
 
 
-def requests_of(operator: Operator) -> str:
-    return ", ".join(f"{verb} {operator.requests_made(verb):.0f}" for verb in (*WRITES, "get", "list", "watch"))
-
-
 def at_rest(operator: Operator) -> bool:
     """No write for ten seconds."""
     before = operator.writes()
@@ -139,7 +200,13 @@ def converge(operator: Operator, follower: Follower, api: Api) -> None:
     objects = sum(len(api.list(kind, labels="app.kubernetes.io/managed-by=levada")) for kind in MADE)
     print(f"from nothing: all applied after {applied:.0f} s, with all topics after {took:.0f} s; {objects} objects, "
           f"{cpu_seconds(operator.pid):.1f} s of CPU, {peak_megabytes(operator.pid):.0f} MB at most")
-    print(f"  requests: {requests_of(operator)}", flush=True)
+    print(f"  requests: {operator.requests_text()}", flush=True)
+
+
+def cached(operator: Operator) -> str:
+    if not isinstance(operator, Levada):
+        return ""
+    return f", {operator.metric('levada_operator_cached_bytes') / 1e6:.1f} MB of it objects"
 
 
 def rest(operator: Operator) -> None:
@@ -148,8 +215,8 @@ def rest(operator: Operator) -> None:
     time.sleep(REST)
     cpu = cpu_seconds(operator.pid) - cpu
     print(f"at rest, {REST:.0f} s: {cpu / REST:.2%} of a core, {operator.writes() - writes:.0f} writes and "
-          f"{operator.requests_made() - requests:.0f} other requests; {megabytes(operator.pid):.0f} MB, "
-          f"{operator.metric('levada_operator_cached_bytes') / 1e6:.0f} MB of it objects", flush=True)
+          f"{operator.requests_made() - requests:.0f} requests in all; {megabytes(operator.pid):.0f} MB{cached(operator)}",
+          flush=True)
 
 
 def edit(operator: Operator, follower: Follower, api: Api) -> None:
@@ -164,8 +231,8 @@ def edit(operator: Operator, follower: Follower, api: Api) -> None:
         at = time.monotonic()
         live = api.apply(changed)
         begun.append((changed["metadata"]["name"], live["metadata"]["generation"], at))
-    wait_for("all edits applied", lambda: all(generation in follower.applied[name] for name, generation, _ in begun), 60)
-    took = sorted(1000 * (follower.applied[name][generation] - at) for name, generation, at in begun)
+    wait_for("all edits applied", lambda: all(follower.when_applied(name, generation) for name, generation, _ in begun), 60)
+    took = sorted(1000 * (follower.when_applied(name, generation) - at) for name, generation, at in begun)
     print(f"{EDITS} edits, {EDITS_A_SECOND} a second, apply to applied: p50 {statistics.median(took):.0f} ms, "
           f"p99 {took[int(len(took) * 0.99)]:.0f} ms, slowest {took[-1]:.0f} ms; of the operator an edit: "
           f"{1000 * (cpu_seconds(operator.pid) - cpu) / EDITS:.1f} ms of CPU, "
@@ -173,12 +240,11 @@ def edit(operator: Operator, follower: Follower, api: Api) -> None:
 
 
 def restart(operator: Operator) -> None:
-    assert operator.stop() == 0
+    assert operator.stop() == 0, operator.log()[-2000:]
     began = time.monotonic()
     operator.start()
     wait_for("it answers", operator.answers, 60)
-    wait_for("all are looked at", lambda: operator.metric("levada_operator_reconcile_seconds_count") >= PIPELINES
-             and operator.metric("levada_operator_queue_depth") == 0, 600)
+    wait_for("all are looked at", lambda: operator.looks() >= PIPELINES and operator.waiting() == 0, 600)
     took = time.monotonic() - began
     wait_for("rest", lambda: at_rest(operator), 600)
     print(f"started again with all there: all looked at after {took:.1f} s, {operator.writes():.0f} writes, "
@@ -186,13 +252,15 @@ def restart(operator: Operator) -> None:
           f"{megabytes(operator.pid):.0f} MB then", flush=True)
 
 
-def main() -> None:
+def measure(make, with_kafka: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         kubernetes, kafka = Kubernetes(pathlib.Path(folder)), Kafka(pathlib.Path(folder))
-        operator = Operator(BUILD, pathlib.Path(folder), kubernetes.kubeconfig, kafka.address, "bench", "--no-elect")
+        operator = make(pathlib.Path(folder), kubernetes, kafka)
+        print(f"{operator.NAME}, {PIPELINES} pipelines; load average {os.getloadavg()[1]:.1f} of five minutes:", flush=True)
         try:
             kubernetes.start()
-            kafka.start()
+            if with_kafka:
+                kafka.start()
             api = Api(kubernetes.kubeconfig)
             install_crd(api, ROOT)
             wait_for("the CRD is served", lambda: served(api), 60)
@@ -210,7 +278,22 @@ def main() -> None:
         finally:
             operator.kill()
             kubernetes.kill()
-            kafka.kill()
+            if with_kafka:
+                kafka.kill()
+
+
+def main() -> None:
+    if "levada" in OPERATORS:
+        measure(lambda folder, kubernetes, kafka:
+                Levada(BUILD, folder, kubernetes.kubeconfig, kafka.address, "bench", "--no-elect"), True)
+    if "peer" in OPERATORS:
+        with tempfile.TemporaryDirectory() as built:
+            try:
+                program = Peer.build(pathlib.Path(built))
+            except subprocess.CalledProcessError as error:
+                print(f"controller-runtime: not measured, since it could not be built: {error}")
+                return
+            measure(lambda folder, kubernetes, kafka: Peer(program, folder, kubernetes.kubeconfig), False)
 
 
 if __name__ == "__main__":
