@@ -16,7 +16,7 @@ from lib import kafka as topics
 from lib.servers import free_ports
 from lib.wait import eventually
 
-COMMANDS = ["validate", "plan", "run", "status", "top", "pause", "resume", "logs", "dlq", "pipe", "eval", "generate",
+COMMANDS = ["validate", "test", "plan", "run", "status", "top", "pause", "resume", "logs", "dlq", "pipe", "eval", "generate",
             "completion"]
 SERVICES = ["ingest", "scoring", "indexing", "archiving", "notify"]
 
