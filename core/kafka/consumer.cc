@@ -106,7 +106,10 @@ class ConsumerImpl : public Consumer {
   }
 
   rd_kafka_consumer_group_metadata_t* GroupMetadata() const override {
-    return rd_kafka_consumer_group_metadata(client_);
+    rd_kafka_consumer_group_metadata_t* const group = rd_kafka_consumer_group_metadata(client_);
+    if (group == nullptr || !IsNobody(*group)) return group;
+    rd_kafka_consumer_group_metadata_destroy(group);
+    return nullptr;
   }
 
   std::vector<int32_t> assignment() const override {
@@ -133,6 +136,27 @@ class ConsumerImpl : public Consumer {
   }
 
  private:
+  // What the client says while it has no place in the group: neither a member's name nor a
+  // generation. With that, Kafka does not check who commits.
+  bool IsNobody(const rd_kafka_consumer_group_metadata_t& group) const {
+    if (!options_.instance.empty()) return false;  // checked by the name of the instance
+    rd_kafka_consumer_group_metadata_t* const nobody =
+        rd_kafka_consumer_group_metadata_new_with_genid(options_.group.c_str(), -1, "", nullptr);
+    const bool is = Bytes(group) == Bytes(*nobody);
+    rd_kafka_consumer_group_metadata_destroy(nobody);
+    return is;
+  }
+
+  static std::string Bytes(const rd_kafka_consumer_group_metadata_t& group) {
+    void* bytes = nullptr;
+    size_t size = 0;
+    rd_kafka_error_t* const error = rd_kafka_consumer_group_metadata_write(&group, &bytes, &size);
+    if (error != nullptr) rd_kafka_error_destroy(error);
+    std::string copy(static_cast<const char*>(bytes), size);
+    rd_kafka_mem_free(nullptr, bytes);
+    return copy;
+  }
+
   // Sorts messages from events among the first `count` of scratch_.
   Batch Collect(ssize_t count, absl::Status* status) {
     std::vector<rd_kafka_message_t*> kept;
@@ -232,6 +256,8 @@ class ConsumerImpl : public Consumer {
       const int64_t offset = offsets[i].offset;
       partitions->elems[i].offset = offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset;
       next_[partitions->elems[i].partition] = std::max<int64_t>(offset, 0);
+      // It may have been taken away in the same Poll; from `next_` on its records are wanted again.
+      revoked_now_.erase(partitions->elems[i].partition);
     }
   }
 

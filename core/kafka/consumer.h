@@ -58,7 +58,9 @@ class Consumer {
   virtual bool paused() const = 0;
 
   virtual absl::Status Commit(const std::vector<PartitionOffset>& offsets) = 0;
-  // For a transactional producer; free with rd_kafka_consumer_group_metadata_destroy.
+  // For a transactional producer; free with rd_kafka_consumer_group_metadata_destroy. Null: this is
+  // no member of the group (any more), and must not commit: without a member's name Kafka would
+  // take the offsets of anybody.
   virtual rd_kafka_consumer_group_metadata_t* GroupMetadata() const = 0;
   // Partitions assigned now.
   virtual std::vector<int32_t> assignment() const = 0;

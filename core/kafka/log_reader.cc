@@ -34,7 +34,8 @@ class LogReaderImpl : public LogReader {
                           {"enable.auto.commit", "false"},
                           {"enable.auto.offset.store", "false"},
                           {"enable.partition.eof", "true"},
-                          {"auto.offset.reset", "earliest"},
+                          // A topic that was created again is to be seen: it is read anew.
+                          {"auto.offset.reset", "error"},
                           {"isolation.level", "read_committed"},
                           {"queued.max.messages.kbytes", "16384"},
                           {"fetch.wait.max.ms", "50"}});
@@ -50,20 +51,21 @@ class LogReaderImpl : public LogReader {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<int> CountPartitions(std::chrono::milliseconds timeout) override {
-    rd_kafka_topic_t* const handle = rd_kafka_topic_new(client_, topic_.c_str(), nullptr);
+  absl::StatusOr<int> CountPartitions(const std::string& topic,
+                                      std::chrono::milliseconds timeout) override {
+    rd_kafka_topic_t* const handle = rd_kafka_topic_new(client_, topic.c_str(), nullptr);
     const rd_kafka_metadata_t* metadata = nullptr;
     auto error =
         rd_kafka_metadata(client_, 0, handle, &metadata, static_cast<int>(timeout.count()));
     rd_kafka_topic_destroy(handle);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(error, base::StrCat("reading ", topic_));
+      return ToStatus(error, base::StrCat("reading ", topic));
     }
     error = metadata->topics[0].err;
     const int count = metadata->topics[0].partition_cnt;
     rd_kafka_metadata_destroy(metadata);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(error, base::StrCat("reading ", topic_));
+      return ToStatus(error, base::StrCat("reading ", topic));
     }
     return count;
   }
@@ -152,6 +154,10 @@ class LogReaderImpl : public LogReader {
 
   absl::Status OnEvent(const rd_kafka_message_t& message) {
     if (message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+        return absl::DataLossError(
+            base::StrCat(topic_, "[", message.partition, "] was created again: it is read anew"));
+      }
       const bool away = message.err == RD_KAFKA_RESP_ERR__TRANSPORT ||
                         message.err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
       return away ? absl::OkStatus() : ToStatus(message.err, base::StrCat("reading ", topic_));

@@ -28,14 +28,15 @@ class LogReader {
                                                          const std::string& topic);
   virtual ~LogReader() = default;
 
-  // kNotFound: no such topic (yet).
-  virtual absl::StatusOr<int> CountPartitions(std::chrono::milliseconds timeout) = 0;
+  // Of this topic or another one. kNotFound: no such topic (yet).
+  virtual absl::StatusOr<int> CountPartitions(const std::string& topic,
+                                              std::chrono::milliseconds timeout) = 0;
   virtual absl::Status Add(int32_t partition) = 0;
   // Poll returns no more records of it.
   virtual absl::Status Remove(int32_t partition) = 0;
 
   // Up to `max_records` as soon as any are there; an empty batch after `timeout`. kUnavailable: a
-  // transaction stays open and hides what lies behind it.
+  // transaction stays open and hides what lies behind it. kDataLoss: the topic was created again.
   virtual absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) = 0;
   // Poll has returned all that stood in each partition when its end was first reached.
   virtual bool caught_up() const = 0;

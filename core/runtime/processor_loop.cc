@@ -91,6 +91,7 @@ class Session : public kafka::RebalanceListener {
     assigned_ = true;
     CountRebalance(worker_, *consumer_, static_cast<int>(partitions->size()));
     for (const kafka::PartitionOffset& assigned : *partitions) {
+      output_.Assigned(assigned.partition, assigned.offset < 0 ? assigned.begin : assigned.offset);
       absl::Status status = reader_ ? reader_->Add(assigned.partition) : absl::OkStatus();
       if (failed_.ok()) failed_ = std::move(status);
     }
@@ -105,6 +106,7 @@ class Session : public kafka::RebalanceListener {
         lost ? absl::AbortedError("partitions were lost to another worker") : CommitAll();
     if (!status.ok() && failed_.ok()) failed_ = std::move(status);
     for (const int32_t partition : partitions) {
+      output_.Revoked(partition);
       if (reader_) reader_->Remove(partition);
       for (Batch& batch : held_) batch.Drop(partition);
     }
@@ -115,7 +117,7 @@ class Session : public kafka::RebalanceListener {
     if (absl::Status status = output_.Open(); !status.ok()) return status;
     if (state_ != nullptr) {
       state_->Reset();
-      reader_.emplace(worker_.kafka, *state_);
+      reader_.emplace(worker_.kafka, *state_, worker_.input);
       if (absl::Status status = reader_->Open(); !status.ok()) return status;
     }
     auto consumer = OpenInput(worker_, this);
@@ -136,9 +138,7 @@ class Session : public kafka::RebalanceListener {
     if (absl::Status status = ProcessHeld(); !status.ok()) return status;
     if (absl::Status status = ProduceIfFree(); !status.ok()) return status;
     ReportLag();
-    const bool due =
-        output_.open() && Clock::now() - output_.opened_at() >= settings_.commit_interval;
-    return due ? StartCommit() : absl::OkStatus();
+    return CommitIfDue();
   }
 
   // Reads what the processor remembers of partitions that came, while it stays in the group.
@@ -150,7 +150,15 @@ class Session : public kafka::RebalanceListener {
     if (!batch->empty()) held_.push_back(*std::move(batch));
     if (!failed_.ok()) return failed_;
     if (absl::Status status = ProduceIfFree(); !status.ok()) return status;
+    // What was processed before is not to wait for it: Kafka would end the transaction.
+    if (absl::Status status = CommitIfDue(); !status.ok()) return status;
     return reader_->Step(kRestoreStep);
+  }
+
+  absl::Status CommitIfDue() {
+    const bool due =
+        output_.open() && Clock::now() - output_.opened_at() >= settings_.commit_interval;
+    return due ? StartCommit() : absl::OkStatus();
   }
 
   // The batch that was read last; more where partitions came together with events of others.

@@ -93,6 +93,7 @@ absl::Status StageOutput::Produce(const Batch& batch, const OutputBatch& result,
   }
   for (const Record& record : batch.records()) {
     tally_.offsets[record.partition] = record.offset + 1;
+    positions_[record.partition] = record.offset + 1;
   }
   if (arrival_ms >= 0) tally_.arrivals.emplace_back(arrival_ms, batch.size());
   return absl::OkStatus();
@@ -163,14 +164,16 @@ absl::Status StageOutput::StartCommit(kafka::Consumer& consumer) {
   committing_ = std::exchange(tally_, Tally());
   commit_started_ = Clock::now();
   std::vector<kafka::PartitionOffset> offsets;
-  for (const auto& [partition, offset] : committing_.offsets) {
+  for (const auto& [partition, offset] :
+       committing_.offsets.empty() ? positions_ : committing_.offsets) {
     offsets.push_back({partition, offset, ""});
   }
   if (!exactly_once_) return CommitPlainly(consumer, offsets);
-  commit_ = std::async(std::launch::async,
-                       [this, offsets = std::move(offsets), group = consumer.GroupMetadata()] {
-                         return CommitTransaction(offsets, group);
-                       });
+  rd_kafka_consumer_group_metadata_t* const group = consumer.GroupMetadata();
+  if (group == nullptr) return absl::AbortedError("this worker has lost its place in the group");
+  commit_ = std::async(std::launch::async, [this, offsets = std::move(offsets), group] {
+    return CommitTransaction(offsets, group);
+  });
   return absl::OkStatus();
 }
 

@@ -48,6 +48,10 @@ class StageOutput {
   // Changed state, into the last of the topics; no result of the stage. Something was produced
   // before.
   absl::Status ProduceChanges(const OutputBatch& changes);
+  // A partition of the input and where it is read from, for commits of what time alone brought
+  // about: Kafka refuses a worker that has lost its partitions only by the offsets it commits.
+  void Assigned(int32_t partition, int64_t offset) { positions_[partition] = offset; }
+  void Revoked(int32_t partition) { positions_.erase(partition); }
   // Begins to commit all that was produced; at least once commits here and now.
   absl::Status StartCommit(kafka::Consumer& consumer);
   // The answer of the commit under way, if it is there or `wait`; OK where there is none.
@@ -88,8 +92,9 @@ class StageOutput {
 
   bool open_ = false;
   std::chrono::steady_clock::time_point opened_at_;
-  Tally tally_;       // of the open transaction
-  Tally committing_;  // of the one that is being committed
+  Tally tally_;                           // of the open transaction
+  std::map<int32_t, int64_t> positions_;  // of the input: the next record that is not produced yet
+  Tally committing_;                      // of the one that is being committed
   std::future<absl::Status> commit_;
   std::chrono::steady_clock::time_point commit_started_;
 };

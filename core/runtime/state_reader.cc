@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr int kBatchRecords = 5000;
 constexpr milliseconds kMetadataTimeout{10'000};
+constexpr milliseconds kCheckEvery{5'000};
+constexpr milliseconds kCheckTimeout{1'000};
 
 }  // namespace
 
@@ -20,17 +22,30 @@ absl::Status StateReader::Open() {
   auto reader = kafka::LogReader::Open(kafka_, state_.changelog());
   if (!reader.ok()) return reader.status();
   changelog_ = *std::move(reader);
-  const auto partitions = changelog_->CountPartitions(kMetadataTimeout);
+  const auto partitions = changelog_->CountPartitions(state_.changelog(), kMetadataTimeout);
   if (!partitions.ok()) return partitions.status();
   changelog_partitions_ = *partitions;
-  return absl::OkStatus();
+  return CheckPartitions(kMetadataTimeout);
+}
+
+// Where a topic grows, keys come to other partitions than those that their state is in.
+absl::Status StateReader::CheckPartitions(milliseconds timeout) {
+  checked_at_ = std::chrono::steady_clock::now();
+  const auto partitions = changelog_->CountPartitions(input_, timeout);
+  if (!partitions.ok()) return partitions.status();
+  if (*partitions == changelog_partitions_) return absl::OkStatus();
+  return absl::FailedPreconditionError(base::StrCat(
+      input_, " has ", *partitions, " partitions, but its state, ", state_.changelog(), ", has ",
+      changelog_partitions_,
+      ": keys have come to other partitions than their state. Give the stage a new name, or delete "
+      "the topic with the state, to begin with empty state"));
 }
 
 absl::Status StateReader::OpenTables() {
   for (const std::string& topic : state_.tables()) {
     auto reader = kafka::LogReader::Open(kafka_, topic);
     if (!reader.ok()) return reader.status();
-    const auto partitions = (*reader)->CountPartitions(kMetadataTimeout);
+    const auto partitions = (*reader)->CountPartitions(topic, kMetadataTimeout);
     if (!partitions.ok()) return partitions.status();
     for (int partition = 0; partition < *partitions; ++partition) {
       if (absl::Status status = (*reader)->Add(partition); !status.ok()) return status;
@@ -44,11 +59,8 @@ absl::Status StateReader::OpenTables() {
 absl::Status StateReader::Add(int32_t partition) {
   if (changelog_ == nullptr) return absl::OkStatus();
   if (partition >= changelog_partitions_) {
-    return absl::FailedPreconditionError(base::StrCat(
-        "partition ", partition, " has no state: ", state_.changelog(), " has ",
-        changelog_partitions_,
-        " partitions, and where the topic that is read grew, keys have moved away from their "
-        "state; delete the changelog to begin with empty state, or give the stage a new name"));
+    absl::Status status = CheckPartitions(kMetadataTimeout);
+    return status.ok() ? absl::UnavailableError("partitions are changing") : status;
   }
   state_.Assign(partition, changelog_partitions_);
   restoring_.insert(partition);
@@ -100,6 +112,11 @@ absl::Status StateReader::StepChangelog(milliseconds timeout) {
 }
 
 absl::Status StateReader::Follow() {
+  if (changelog_ && std::chrono::steady_clock::now() - checked_at_ > kCheckEvery) {
+    // A broker that is away is found by others.
+    absl::Status status = CheckPartitions(kCheckTimeout);
+    if (absl::IsFailedPrecondition(status)) return status;
+  }
   for (size_t i = 0; i < tables_.size(); ++i) {
     auto batch = tables_[i]->Poll(kBatchRecords, milliseconds(0));
     if (!batch.ok()) return batch.status();

@@ -125,7 +125,7 @@ absl::Status StageState::RestoreOne(const Record& record) {
   if (found == by_id_.end()) {
     if (record.has_value) {
       ++orphans_;
-      orphan_keys_[record.partition].emplace_back(record.key);
+      orphan_keys_[record.partition].emplace(record.key);
     }
     return absl::OkStatus();
   }

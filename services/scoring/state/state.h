@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -137,7 +138,7 @@ class StageState {
   absl::flat_hash_map<uint32_t, int> by_id_;
   std::map<int32_t, std::unique_ptr<Partition>> partitions_;
   Partition* last_ = nullptr;
-  std::map<int32_t, std::vector<std::string>> orphan_keys_;  // by partition: keys of the changelog
+  std::map<int32_t, std::set<std::string>> orphan_keys_;  // by partition: keys of the changelog
   uint64_t orphans_ = 0;
   std::string key_;
 };
