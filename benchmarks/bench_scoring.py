@@ -18,8 +18,6 @@ between the commits at 20 % and at 90 % of the input. That is next to independen
 import json
 import os
 import pathlib
-import platform
-import signal
 import statistics
 import subprocess
 import sys
@@ -27,19 +25,15 @@ import tempfile
 import time
 import uuid
 
-from confluent_kafka import ConsumerGroupTopicPartitions
-from confluent_kafka.admin import AdminClient
-
 from lib.kafka import create_topic, end_offsets
 from lib.servers import Kafka
-from process import cpu_seconds, peak_megabytes
+from measure import Measured, machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ.get("LEVADA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
 EVENTS = int(os.environ.get("EVENTS", "2000000"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PARTITIONS = 6
-BEGIN, END = 0.2, 0.9
 
 MANIFEST = """
 apiVersion: levada.dev/v1alpha1
@@ -101,65 +95,22 @@ def grown_by(folder: pathlib.Path) -> int:
     return round((len(results) - len(events)) / 5000)
 
 
-class Run:
+def run(folder: pathlib.Path, kafka: str, source: str, kind: str, extra: int) -> dict:
     """One program over the whole topic."""
-
-    def __init__(self, folder: pathlib.Path, kafka: str, source: str, kind: str, extra: int):
-        self.source = source
-        self.admin = AdminClient({"bootstrap.servers": kafka})
-        name = f"{kind.strip('+')}-{uuid.uuid4().hex[:8]}"
-        if kind.startswith("limit"):
-            self.group = name
-            topics = [name]
-            command = [BIN / "kafka_limit", kafka, self.group, source, name, "1000"]
-            command += [str(extra)] if kind == "limit+" else []
-        else:
-            self.group = f"levada.default.{name}.score"
-            topics = [f"{name}-normal", f"{name}-large", f"levada.default.{name}.dead-letters"]
-            manifest = write_manifest(folder, name, source, MODEL if kind == "model" else "")
-            command = [BIN / "levada-scoring", "--pipeline", manifest, "--stage", "score", "--kafka", kafka]
-        for topic in topics:
-            create_topic(kafka, topic, PARTITIONS)
-        self.log = folder / f"{name}.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def committed(self) -> int:
-        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)])
-        partitions = asked[self.group].result(30).topic_partitions
-        return sum(max(entry.offset, 0) for entry in partitions if entry.topic == self.source)
-
-    def measure(self) -> dict:
-        begin = self._sample(BEGIN * EVENTS)
-        end = self._sample(END * EVENTS)
-        self._sample(EVENTS)
-        memory = peak_megabytes(self.process.pid)
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.log.read_text()
-        events, cpu = end[0] - begin[0], end[1] - begin[1]
-        return {"events_per_cpu_second": events / cpu, "cpu_us": cpu * 1e6 / events,
-                "events_per_second": events / (end[2] - begin[2]), "peak_mb": memory}
-
-    def _sample(self, events: float) -> tuple[int, float, float]:
-        """(events committed, processor time, time) at the first commit seen behind `events`."""
-        deadline = time.monotonic() + 300
-        before = self.committed()
-        while True:
-            now = self.committed()
-            # A sample is taken just behind a commit, so that all have the same distance to one.
-            if now >= events and (now > before or now >= EVENTS):
-                return now, cpu_seconds(self.process.pid), time.monotonic()
-            before = now
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, f"{now} of {EVENTS} events: {self.log.read_text()}"
-            time.sleep(0.05)
-
-
-def machine() -> dict:
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "load": round(os.getloadavg()[0], 1), "date": time.strftime("%Y-%m-%d")}
+    name = f"{kind.strip('+')}-{uuid.uuid4().hex[:8]}"
+    if kind.startswith("limit"):
+        group = name
+        topics = [name]
+        command = [BIN / "kafka_limit", kafka, group, source, name, "1000"]
+        command += [str(extra)] if kind == "limit+" else []
+    else:
+        group = f"levada.default.{name}.score"
+        topics = [f"{name}-normal", f"{name}-large", f"levada.default.{name}.dead-letters"]
+        manifest = write_manifest(folder, name, source, MODEL if kind == "model" else "")
+        command = [BIN / "levada-scoring", "--pipeline", manifest, "--stage", "score", "--kafka", kafka]
+    for topic in topics:
+        create_topic(kafka, topic, PARTITIONS)
+    return Measured(kafka, command, group, source, EVENTS, folder / f"{name}.log").measure()
 
 
 def main() -> None:
@@ -180,7 +131,7 @@ def main() -> None:
               f"{'of limit+':>11}{'MB more':>10}", flush=True)
         for _ in range(ROUNDS):
             for kind, rounds in results.items():
-                rounds.append(Run(pathlib.Path(folder), kafka, source, kind, extra).measure())
+                rounds.append(run(pathlib.Path(folder), kafka, source, kind, extra))
     middle = {kind: {key: statistics.median(result[key] for result in rounds) for key in rounds[0]}
               for kind, rounds in results.items()}
     limit, grown = middle["limit"], middle["limit+"]

@@ -1,11 +1,12 @@
 // What librdkafka needs to move records from topic to topic, exactly once: the limit that a stage
 // is measured against (bench_scoring.py).
 //
-//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA]          until SIGTERM
+//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP]]          until SIGTERM
 //
 // Keys and values as they are, in transactions with the input offsets. With EXTRA each value grows
-// by so many bytes, as results do: the digits of a number, which do not compress, and filling. The
-// clients are set as core/kafka sets them: the same queues, batches, compression and isolation.
+// by so many bytes, as results do: the digits of a number, which do not compress, and filling; a
+// negative one shortens it. Of a million records KEEP are written. The clients are set as
+// core/kafka sets them: the same queues, batches, compression and isolation.
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 using Settings = std::initializer_list<std::pair<const char*, std::string>>;
 
 constexpr int kTimeoutMs = 60'000;
+constexpr uint64_t kMillion = 1'000'000;
 std::atomic<bool> stopped{false};
 
 [[noreturn]] void Die(const std::string& what) {
@@ -91,9 +93,10 @@ rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group) {
 class Mover {
  public:
   Mover(const std::string& brokers, const std::string& group, std::string from,
-        const std::string& to, size_t extra)
+        const std::string& to, long extra, uint64_t keep)
       : from_(std::move(from)),
         extra_(extra),
+        keep_(keep),
         producer_(MakeProducer(brokers, group)),
         topic_(rd_kafka_topic_new(producer_, to.c_str(), nullptr)) {
     Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
@@ -125,8 +128,13 @@ class Mover {
       open_ = true;
       opened_at_ = Clock::now();
     }
+    offsets_[message.partition] = message.offset + 1;
+    kept_ += keep_;
+    if (kept_ < kMillion) return;
+    kept_ -= kMillion;
     const void* value = message.payload;
     size_t size = message.len;
+    if (extra_ < 0) size -= std::min(size, static_cast<size_t>(-extra_));
     if (extra_ > 0) {
       Grow(message);
       value = value_.data();
@@ -139,13 +147,12 @@ class Mover {
       if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) Die(rd_kafka_err2str(error));
       rd_kafka_poll(producer_, 1);
     }
-    offsets_[message.partition] = message.offset + 1;
   }
 
   void Grow(const rd_kafka_message_t& message) {
-    constexpr size_t kDigits = 17;
+    constexpr long kDigits = 17;
     value_.assign(static_cast<const char*>(message.payload), message.len);
-    for (size_t i = 0; i < std::min(extra_, kDigits); ++i) {
+    for (long i = 0; i < std::min(extra_, kDigits); ++i) {
       random_ = random_ * 6364136223846793005 + 1442695040888963407;
       value_.push_back(static_cast<char>('0' + (random_ >> 33) % 10));
     }
@@ -167,7 +174,9 @@ class Mover {
   }
 
   const std::string from_;
-  const size_t extra_;
+  const long extra_;
+  const uint64_t keep_;  // of a million records
+  uint64_t kept_ = 0;
   std::string value_;
   uint64_t random_ = 1;
   rd_kafka_t* producer_;
@@ -182,10 +191,12 @@ class Mover {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6 && argc != 7) Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA]");
+  if (argc < 6 || argc > 8) {
+    Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP]]");
+  }
   std::signal(SIGTERM, [](int) { stopped = true; });
-  Mover mover(argv[1], argv[2], argv[3], argv[4],
-              argc == 7 ? std::strtoul(argv[6], nullptr, 10) : 0);
+  Mover mover(argv[1], argv[2], argv[3], argv[4], argc > 6 ? std::strtol(argv[6], nullptr, 10) : 0,
+              argc > 7 ? std::strtoull(argv[7], nullptr, 10) : kMillion);
   mover.Run(std::chrono::milliseconds(std::atoi(argv[5])));
   return 0;
 }
