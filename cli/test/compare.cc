@@ -71,11 +71,16 @@ class Differ {
 
 using Pairs = std::vector<std::vector<std::vector<Difference>>>;
 
-// How far apart two records are: 0 the same, 2 nothing alike, as much as one missing and one more.
+// How far apart two records are: 0 the same, 2 no field alike, as much as one missing and one more.
 double Distance(const json& expected, const std::vector<Difference>& differences) {
   if (differences.empty()) return 0;
-  const double fields = expected.is_object() ? std::max<size_t>(1, expected.size()) : 1;
-  return 0.5 + 1.5 * std::min(1.0, static_cast<double>(differences.size()) / fields);
+  const auto wrong = static_cast<double>(differences.size());
+  const auto missed = static_cast<double>(
+      std::count_if(differences.begin(), differences.end(),
+                    [](const Difference& difference) { return difference.expected.has_value(); }));
+  const double fields = expected.is_object() ? static_cast<double>(expected.size()) : 0;
+  const double alike = std::max(0.0, fields - missed);
+  return alike == 0 ? 2 : 0.5 + 1.5 * wrong / (wrong + alike);
 }
 
 // The cheapest way from one list to the other (edit distance).

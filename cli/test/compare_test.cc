@@ -80,6 +80,11 @@ TEST(Compare, ARecordThatIsMostlyTheSameHasDifferences) {
   EXPECT_THAT(Told(R"([{"id":1}])", R"([{"id":2}])", kSubset), ElementsAre("0/-1:0", "-1/0:0"));
 }
 
+TEST(Compare, OtherFieldsDoNotMakeAnotherRecord) {
+  EXPECT_THAT(Told(R"([{"id":1}])", R"([{"id":1,"x":1,"y":2,"z":3}])", kExact),
+              ElementsAre("0/0:3"));
+}
+
 TEST(Compare, OrderCountsUnlessAnyWillDo) {
   const char* const forth = R"([{"n":1},{"n":2}])";
   const char* const back = R"([{"n":2},{"n":1}])";

@@ -25,6 +25,14 @@ std::optional<std::string> KeyOf(const json& event, const v1::Topic* topic) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+// The event's own time, as it has it.
+std::string TimeOf(const json& event, const v1::Topic* topic) {
+  if (topic == nullptr || topic->timestamp().empty()) return "";
+  const auto found = event.find(topic->timestamp());
+  if (found == event.end()) return "";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
 class TestRun {
  public:
   TestRun(const v1::Pipeline& pipeline, const v1::Test& test, const std::string& files,
@@ -67,13 +75,19 @@ class TestRun {
   }
 
   absl::Status Send(const v1::TestInput& input) {
-    now_ms_ = pipeline::TimeMs(input.at(), now_ms_);
+    const v1::Topic* topic = pipeline::FindTopic(pipeline_, input.topic());
+    const int64_t every = pipeline::DurationMs(input.every());
+    // What a file has brought may be later than the checks could know.
+    now_ms_ = std::max(now_ms_, pipeline::TimeMs(input.at(), now_ms_));
     std::vector<TestRecord> records;
     const auto add = [&](std::string text, const json& event) {
       TestRecord record{.topic = input.topic(), .value = std::move(text), .timestamp_ms = now_ms_};
-      const v1::Topic* topic = pipeline::FindTopic(pipeline_, input.topic());
       record.key = input.key().empty() ? KeyOf(event, topic) : std::optional(input.key());
-      if (!records.empty()) record.timestamp_ms = now_ms_ += pipeline::DurationMs(input.every());
+      if (!records.empty()) now_ms_ += every;
+      if (input.at().empty() && (records.empty() || every == 0)) {
+        now_ms_ = pipeline::ArrivalMs(TimeOf(event, topic), now_ms_);
+      }
+      record.timestamp_ms = now_ms_;
       records.push_back(std::move(record));
     };
     for (const auto& event : input.events()) {

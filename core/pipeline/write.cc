@@ -112,6 +112,10 @@ class Writer {
         continue;
       }
       const Message& element = reflection.GetRepeatedMessage(message, &field, i);
+      if (const auto* free = dynamic_cast<const google::protobuf::Struct*>(&element)) {
+        base::StrAppend(&out_, " ", FreeFormToJson(*free), "\n");
+        continue;
+      }
       out_ += Empty(element) ? " {}\n" : " ";
       WriteFields(element, indent + 2, /*first_inline=*/true);
     }

