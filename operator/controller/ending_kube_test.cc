@@ -65,6 +65,8 @@ TEST_F(EndingKubeTest, AKafkaThatHangsHoldsUpADeletionForAMinuteAtMost) {
       kube::Becomes([&] { return ConditionOf("TopicsReady", "reason") == "KafkaUnavailable"; }));
   const auto began = std::chrono::steady_clock::now();
   Delete();
+  EXPECT_TRUE(kube::Becomes([&] { return ConditionOf("Ready", "reason") == "Terminating"; }));
+  EXPECT_THAT(ConditionOf("Ready", "message"), HasSubstr("given up 60 s after"));
   ASSERT_TRUE(Gone());
   const auto took = std::chrono::steady_clock::now() - began;
   EXPECT_GT(took, milliseconds(5900)) << "a Kafka that comes back in time is waited for";

@@ -144,6 +144,11 @@ StageFacts FactsOf(const Json& pipeline, const pipeline::PlannedStage& stage,
   return facts;
 }
 
+bool HasStatus(const Json& pipeline, const Json& status) {
+  const Json* before = kube::Find(pipeline, {"status"});
+  return before != nullptr && *before == status;
+}
+
 }  // namespace
 
 Seen Look::At(const ObjectKey& key) {
@@ -284,7 +289,14 @@ Seen Look::End(const Json& pipeline) {
   Seen seen{.phase = "Terminating"};
   if (!kube::HasFinalizer(pipeline, kFinalizer)) return seen;
   seen.status = EndTopics(pipeline, &seen);
-  if (seen.status.ok()) seen.status = SetFinalizer(pipeline, false);
+  if (seen.status.ok()) {
+    seen.status = SetFinalizer(pipeline, false);
+  } else {
+    // What comes of the deletion does not depend on it.
+    ApplyStatus(pipeline, StatusOfEnding(pipeline, base::View(seen.status.message()),
+                                         world_.clock.WallMicros()))
+        .IgnoreError();
+  }
   return seen;
 }
 
@@ -310,7 +322,10 @@ absl::Status Look::EndTopics(const Json& pipeline, Seen* seen) {
                               deleted ? base::View(deleted->message()) : "Kafka does not answer"));
   }
   seen->again = left;
-  return absl::UnavailableError("the topics are not deleted yet");
+  return absl::UnavailableError(
+      base::StrCat("its topics and consumer groups are deleted first (`deletionPolicy: Delete`), ",
+                   "which is given up ", kDeleteWithin.count(), " s after the operator began: ",
+                   deleted ? base::View(deleted->message()) : "Kafka has not answered yet"));
 }
 
 // The time while no operator ran does not count: nobody has tried.
@@ -327,8 +342,7 @@ kube::Clock::Time Look::EndingSince(const Json& pipeline) {
 absl::Status Look::WriteStatus(const Json& pipeline, const Facts& facts, std::string* phase) {
   Json status = StatusOf(facts, world_.clock.WallMicros());
   *phase = status["phase"].get<std::string>();
-  const Json* before = kube::Find(pipeline, {"status"});
-  if (before != nullptr && *before == status) return absl::OkStatus();
+  if (HasStatus(pipeline, status)) return absl::OkStatus();
   const std::string old_phase = kube::TextAt(pipeline, {"status", "phase"});
   if (old_phase != *phase && *phase != "Invalid") {
     const Json* ready = kube::FindCondition(status["conditions"], "Ready");
@@ -336,6 +350,11 @@ absl::Status Look::WriteStatus(const Json& pipeline, const Facts& facts, std::st
                          base::StrCat(old_phase.empty() ? "New" : old_phase, " -> ", *phase, ": ",
                                       kube::TextAt(*ready, {"message"})));
   }
+  return ApplyStatus(pipeline, std::move(status));
+}
+
+absl::Status Look::ApplyStatus(const Json& pipeline, Json status) {
+  if (HasStatus(pipeline, status)) return absl::OkStatus();
   // What it says of topics decides whose they are: an old view must not replace a newer one.
   const Json object = {{"metadata",
                         {{"name", kube::NameOf(pipeline)},

@@ -67,6 +67,7 @@ class Look {
                std::vector<kube::Json>* wanted);
   absl::Status SetFinalizer(const kube::Json& pipeline, bool wanted);
   absl::Status WriteStatus(const kube::Json& pipeline, const Facts& facts, std::string* phase);
+  absl::Status ApplyStatus(const kube::Json& pipeline, kube::Json status);
 
   const World world_;
   std::mutex mutex_;

@@ -146,7 +146,6 @@ Condition DegradedOf(const Facts& facts, const Summary& summary, int64_t applied
 
 std::string PhaseOf(const Facts& facts, const Summary& summary, bool ready, bool degraded,
                     int64_t applied) {
-  if (kube::IsBeingDeleted(*facts.pipeline)) return "Terminating";
   if (!summary.valid && applied == 0) return "Invalid";
   if (summary.valid && facts.checked->plan.pipeline.spec().paused()) return "Paused";
   if (degraded) return "Degraded";
@@ -281,6 +280,25 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
     Shorten(&topics, "message", kLongestOfRow);
     if (topics.size() > kMostTopics) topics.erase(topics.begin() + kMostTopics, topics.end());
   }
+  return status;
+}
+
+Json StatusOfEnding(const Json& pipeline, std::string_view waits_for, int64_t now_micros) {
+  const Json* before = kube::Find(pipeline, {"status"});
+  Json status = before == nullptr ? Json::object() : *before;
+  const int64_t generation = kube::GenerationOf(pipeline);
+  Json& conditions = status["conditions"];
+  if (!conditions.is_array()) conditions = Json::array();
+  kube::SetCondition(&conditions,
+                     {.type = "Ready",
+                      .status = "False",
+                      .reason = "Terminating",
+                      .message = std::string(waits_for),
+                      .observed_generation = generation},
+                     now_micros);
+  Shorten(&conditions, "message", kLongestOfCondition);
+  status["observedGeneration"] = generation;
+  status["phase"] = "Terminating";
   return status;
 }
 

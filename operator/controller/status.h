@@ -58,4 +58,8 @@ StageState StateOf(const StageFacts& stage);
 
 kube::Json StatusOf(const Facts& facts, int64_t now_micros);
 
+// Of a pipeline that is being deleted: as it was, and what the deletion waits for.
+kube::Json StatusOfEnding(const kube::Json& pipeline, std::string_view waits_for,
+                          int64_t now_micros);
+
 }  // namespace levada::controller

@@ -230,9 +230,22 @@ TEST_F(StatusTest, APausedPipelineIsPaused) {
   EXPECT_EQ(Status()["phase"], "Paused");
 }
 
-TEST_F(StatusTest, OneThatIsBeingDeletedTerminates) {
-  pipeline_["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
-  EXPECT_EQ(Status()["phase"], "Terminating");
+TEST_F(StatusTest, OneThatIsBeingDeletedSaysWhatItWaitsFor) {
+  facts_.stages = {Stage(Deployment(1, 1, 1, 1), 1)};
+  pipeline_["status"] = Status();
+  pipeline_["metadata"]["generation"] = 4;
+  const Json ending = StatusOfEnding(pipeline_, "Kafka does not answer", 1);
+  EXPECT_EQ(ending["phase"], "Terminating");
+  EXPECT_EQ(ending["observedGeneration"], 4);
+  EXPECT_EQ(ending["stages"], pipeline_["status"]["stages"]);
+  const Json* ready = kube::FindCondition(ending["conditions"], "Ready");
+  EXPECT_EQ((*ready)["status"], "False");
+  EXPECT_EQ((*ready)["reason"], "Terminating");
+  EXPECT_EQ((*ready)["message"], "Kafka does not answer");
+  pipeline_["status"] = ending;
+  EXPECT_EQ(StatusOfEnding(pipeline_, "Kafka does not answer", 2), ending) << "told once";
+  pipeline_.erase("status");
+  EXPECT_EQ(StatusOfEnding(pipeline_, "Kafka", 1)["phase"], "Terminating");
 }
 
 }  // namespace
