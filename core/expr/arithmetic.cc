@@ -1,5 +1,6 @@
 #include "core/expr/arithmetic.h"
 
+#include <cmath>
 #include <limits>
 
 #include "absl/numeric/int128.h"
@@ -108,6 +109,17 @@ double AsDouble(Value v) {
   return v.real();
 }
 
+// A number without a fraction, which in JSON is a double like any other.
+bool Whole(Value value, int64_t* whole) {
+  if (value.is(Kind::kInt)) *whole = value.integer();
+  if (!value.is(Kind::kDouble)) return value.is(Kind::kInt);
+  if (std::fabs(value.real()) > 9007199254740992.0 || std::trunc(value.real()) != value.real()) {
+    return false;
+  }
+  *whole = static_cast<int64_t>(value.real());
+  return true;
+}
+
 template <Arithmetic op>
 Value Uncommon(Value a, Value b, bool widen, Activation& activation) {
   if (!a.ok()) return a;
@@ -115,7 +127,12 @@ Value Uncommon(Value a, Value b, bool widen, Activation& activation) {
   if (a.is(Kind::kUint) && b.is(Kind::kUint)) {
     return Integers<op, uint64_t>(a.unsigned_integer(), b.unsigned_integer(), &Value::Uint);
   }
-  if constexpr (op != Arithmetic::kModulo) {
+  if constexpr (op == Arithmetic::kModulo) {
+    int64_t left = 0, right = 0;
+    if (widen && Whole(a, &left) && Whole(b, &right)) {
+      return Integers<op, int64_t>(left, right, &Value::Int);
+    }
+  } else {
     if (widen && a.is_number() && b.is_number() && (a.is(Kind::kDouble) || b.is(Kind::kDouble))) {
       return Doubles<op>(AsDouble(a), AsDouble(b));
     }

@@ -47,6 +47,10 @@ TEST(Event, NumbersAreDoublesAndWiden) {
   EXPECT_EQ(EvalForTest("1 - n", R"({"n": 0.5})"), "0.5");
   EXPECT_EQ(EvalForTest("n / 2", R"({"n": 3})"), "1.5");
   EXPECT_EQ(EvalForTest("n == 3", R"({"n": 3.0})"), "true");
+  EXPECT_EQ(EvalForTest("n % 2", R"({"n": 7})"), "1");
+  EXPECT_EQ(EvalForTest("n % m", R"({"n": -7, "m": 4})"), "-3");
+  EXPECT_EQ(EvalForTest("n % m", R"({"n": 7, "m": 0})"), "error: modulus by zero");
+  EXPECT_THAT(EvalForTest("n % 2", R"({"n": 7.5})"), HasSubstr("no such overload"));
   EXPECT_EQ(EvalForTest("[10, 20][n]", R"({"n": 1})"), "20");
   EXPECT_EQ(EvalForTest("'levada'.substring(n)", R"({"n": 3})"), R"("ada")");
   EXPECT_EQ(EvalForTest("math.ceil(5)"), "5");

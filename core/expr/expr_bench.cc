@@ -54,6 +54,22 @@ BENCHMARK_CAPTURE(Evaluate, hour_of_timestamp, "event_time.getHours() < 6", true
 BENCHMARK_CAPTURE(Evaluate, nested_field, "device.age_days < 30", true);
 BENCHMARK_CAPTURE(Evaluate, regular_expression, "product_category.matches(\"^shopping_\")", true);
 BENCHMARK_CAPTURE(Evaluate, exists, "tags.exists(t, t == \"night\")", true);
+BENCHMARK_CAPTURE(Evaluate, rule,
+                  "transaction_amt > 500 && country in [\"US\", \"DE\"] && device.age_days < 30 && "
+                  "event_time.getHours() >= 6",
+                  true);
+BENCHMARK_CAPTURE(Evaluate, extract, "regex.extract(product_category, \"_([a-z]+)$\").hasValue()",
+                  true);
+BENCHMARK_CAPTURE(Evaluate, truncate_to_hour, "event_time.truncate(\"hour\")", true);
+BENCHMARK_CAPTURE(Evaluate, truncate_to_day_in_zone,
+                  "event_time.truncate(\"day\", \"Europe/Berlin\")", true);
+BENCHMARK_CAPTURE(Evaluate, format_time, "formatTime(event_time, \"%Y-%m-%d\")", true);
+BENCHMARK_CAPTURE(Evaluate, xx64, "hash.xx64(entity_id)", true);
+BENCHMARK_CAPTURE(Evaluate, sha256, "hash.sha256(entity_id)", true);
+BENCHMARK_CAPTURE(Evaluate, geo_distance,
+                  "geo.distance(billing_latitude, 13.405, 48.8566, 2.3522) > 1000", true);
+BENCHMARK_CAPTURE(Evaluate, url_parameter,
+                  "url.parameter(\"https://shop.example.com/a?id=17&\" + entity_id, \"id\")", true);
 BENCHMARK_CAPTURE(Evaluate, concatenation, "country + \"-\" + transaction_currency", true);
 
 }  // namespace
