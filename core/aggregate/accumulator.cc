@@ -215,6 +215,11 @@ bool Remove(const Accumulator& accumulator, Table& table, size_t at, Table& from
   }
 }
 
+bool IsInexact(const Accumulator& accumulator) {
+  return (accumulator.function == Function::kSum && !accumulator.integer) ||
+         accumulator.function == Function::kAvg || accumulator.function == Function::kStddev;
+}
+
 double Magnitude(const Accumulator& accumulator, Table& table, size_t at) {
   const char* const state = table.data() + at;
   switch (accumulator.function) {

@@ -80,6 +80,8 @@ void Merge(const Accumulator& accumulator, Table& table, size_t at, Table& from,
 // anew from all that is left.
 bool Remove(const Accumulator& accumulator, Table& table, size_t at, Table& from, size_t from_at);
 
+// Whether what is taken away leaves a trace within the precision of a sum.
+bool IsInexact(const Accumulator& accumulator);
 // What the precision of the state is in proportion to, zero where it is exact. After something was
 // taken away it has the precision of what was there before.
 double Magnitude(const Accumulator& accumulator, Table& table, size_t at);

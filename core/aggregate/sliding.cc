@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/aggregate/grid.h"
 #include "core/base/strings.h"
 
 namespace levada::aggregate {
@@ -10,22 +11,7 @@ namespace {
 
 using expr::Value;
 
-struct Header {
-  int64_t newest_us = 0;
-  int64_t due_us = 0;
-};
-
-// How many panes may leave a total before it is made anew for the precision of its sums.
-constexpr int64_t kRemakeAfter = 16;
 constexpr uint64_t kMaxBlobBytes = uint64_t{1} << 30;
-
-int64_t FloorDiv(int64_t a, int64_t b) {
-  const int64_t quotient = a / b;
-  return a % b < 0 ? quotient - 1 : quotient;
-}
-int64_t Floor(int64_t time, int64_t width) { return FloorDiv(time, width) * width; }
-
-int64_t StartOf(Table& table, uint32_t entry) { return Load<int64_t>(table.Entry(entry)); }
 
 // Length of a longer span's panes: of the multiples of `unit` up to 1/panes of it the largest, or a
 // smaller one that divides it where there is one down to half of that.
@@ -68,6 +54,7 @@ absl::StatusOr<SlidingState> SlidingState::Make(const AggregateSet* set, Sliding
   for (size_t i = 0; i < set->size(); ++i) {
     const Accumulator& accumulator = set->accumulators()[set->AccumulatorOf(i)];
     if (accumulator.function == Function::kTimeSinceLast) state.since_.push_back(i);
+    state.inexact_ |= IsInexact(accumulator);
   }
   state.since_values_.resize(state.since_.size() * state.spans_.size());
   if (state.MaxEntries() > Table::kMaxEntries || state.MaxBytes() > kMaxBlobBytes) {
@@ -127,20 +114,6 @@ int64_t SlidingState::ExpiresAt(std::string_view blob) const {
   return header.newest_us + lateness_us_ + spans_.back().reach_us;
 }
 
-uint32_t SlidingState::FindPane(Table& table, int64_t start_us) const {
-  uint32_t low = Panes();
-  uint32_t high = table.size();
-  while (low < high) {
-    const uint32_t middle = (low + high) / 2;
-    if (StartOf(table, middle) < start_us) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 SlidingState::Arrival SlidingState::Update(Blob* blob, int64_t time_us, int64_t oldest_us,
                                            const Inputs& inputs, base::Arena* arena,
                                            std::span<Value> results) {
@@ -172,87 +145,6 @@ SlidingState::Arrival SlidingState::Peek(const Blob& blob, int64_t time_us, int6
                                          std::span<Value> results) {
   copy_.Assign(blob.view());
   return Update(&copy_, time_us, oldest_us, inputs, arena, results);
-}
-
-void SlidingState::Begin(Table& table, int64_t time_us) const {
-  table.Initialise();
-  Store(table.header(), Header{time_us, DueAt(time_us)});
-  for (uint32_t i = 0; i < spans_.size(); ++i) {
-    table.Insert(i);
-    Store(table.Entry(i), EdgeAt(spans_[i], time_us));
-  }
-  table.Insert(Panes());
-  Store(table.Entry(Panes()), Floor(time_us, spans_.front().pane_us));
-}
-
-// A new pane begins at the near edge.
-void SlidingState::Advance(Table& table, int64_t time_us) const {
-  for (uint32_t i = 0; i < spans_.size(); ++i) {
-    const Span& span = spans_[i];
-    const int64_t edge = StartOf(table, i);
-    if (time_us - edge < span.reach_us) continue;
-    Slide(table, i, edge, EdgeAt(span, time_us));
-  }
-  if (time_us >= Load<Header>(table.header()).due_us) PutTogether(table, time_us);
-  const uint32_t pane = table.size();
-  table.Insert(pane);
-  Store(table.Entry(pane), Floor(time_us, spans_.front().pane_us));
-}
-
-// Takes the panes that begin before `new_edge` out of a total.
-void SlidingState::Slide(Table& table, uint32_t total, int64_t edge, int64_t new_edge) const {
-  Store(table.Entry(total), new_edge);
-  const uint32_t first = FindPane(table, edge);
-  const uint32_t end = FindPane(table, new_edge);
-  if (first == end) return;
-  const uint32_t panes = table.size();
-  const int64_t period = kRemakeAfter * spans_[total].pane_us;
-  const bool remake =
-      end - first > panes - end || FloorDiv(edge, period) != FloorDiv(new_edge, period);
-  for (const Accumulator& accumulator : set_->accumulators()) {
-    const size_t at = Accumulators(table, total) + accumulator.offset;
-    const double before = Magnitude(accumulator, table, at);
-    bool removed = !(remake && before > 0);
-    for (uint32_t pane = first; pane < end && removed; ++pane) {
-      removed =
-          Remove(accumulator, table, at, table, Accumulators(table, pane) + accumulator.offset);
-    }
-    if (removed && Magnitude(accumulator, table, at) >= 0.5 * before) continue;
-    Reset(accumulator, table, at);
-    for (uint32_t pane = end; pane < panes; ++pane) {
-      Merge(accumulator, table, at, table, Accumulators(table, pane) + accumulator.offset);
-    }
-  }
-}
-
-void SlidingState::PutTogether(Table& table, int64_t time_us) const {
-  int64_t cuts[kMaxSpans];
-  for (size_t i = 0; i < spans_.size(); ++i) cuts[i] = CutAt(i, time_us);
-  const uint32_t first = Panes();
-  const uint32_t end = FindPane(table, cuts[0]);
-  uint32_t kept = first;
-  for (uint32_t pane = first; pane < end; ++pane) {
-    int64_t start = StartOf(table, pane);
-    if (start < cuts[spans_.size() - 1]) {
-      table.FreeChunksOf(pane);
-      continue;
-    }
-    size_t span = spans_.size() - 1;
-    while (span > 0 && start >= cuts[span - 1]) --span;
-    start = Floor(start, spans_[span].pane_us);
-    if (kept > first && StartOf(table, kept - 1) == start) {
-      set_->MergeAll(table, Accumulators(table, kept - 1), table, Accumulators(table, pane));
-      table.FreeChunksOf(pane);
-      continue;
-    }
-    if (kept != pane) {
-      std::memcpy(table.Entry(kept), table.Entry(pane), layout_.entry_bytes);
-    }
-    Store(table.Entry(kept), start);
-    ++kept;
-  }
-  table.Erase(kept, end - kept);
-  Store(table.header() + sizeof(int64_t), DueAt(time_us));
 }
 
 void SlidingState::AddInTime(Table& table, int64_t time_us, const Inputs& inputs,
@@ -348,7 +240,10 @@ absl::Status SlidingState::Check(Blob* blob) const {
   const auto header = Load<Header>(table.header());
   constexpr int64_t kEnd = int64_t{1} << 60;
   if (header.newest_us <= -kEnd || header.newest_us >= kEnd) return broken("its newest time");
-  if (header.due_us > DueAt(header.newest_us)) return broken("its due time");
+  if (header.tidied_us <= -kEnd || header.tidied_us > header.newest_us ||
+      header.due_us != DueAt(header.tidied_us)) {
+    return broken("when it was tidied");
+  }
   for (uint32_t i = 0; i < Panes(); ++i) {
     if (StartOf(table, i) != EdgeAt(spans_[i], header.newest_us)) return broken("a span's edge");
   }

@@ -38,7 +38,8 @@
 // and now and then for the precision of sums) the total is made anew from the panes.
 //
 //   table   := header total × spans pane*              entries as in table.h, panes ascending
-//   header  := i64 time of the newest event, i64 when panes are next to be put together or dropped
+//   header  := i64 time of the newest event, i64 that at which panes were last put together and
+//              dropped, i64 that at which they are next
 //   total   := i64 first moment that it covers, accumulators
 //   pane    := i64 its first moment, accumulators
 //
@@ -95,8 +96,15 @@ class SlidingState {
     size_t place = 0;      // in the options
   };
 
+  struct Header {
+    int64_t newest_us = 0;
+    int64_t tidied_us = 0;
+    int64_t due_us = 0;
+  };
+
   SlidingState() = default;
 
+  static int64_t StartOf(Table& table, uint32_t entry) { return Load<int64_t>(table.Entry(entry)); }
   size_t Accumulators(const Table& table, uint32_t entry) const {
     return table.At(entry) + layout_.prefix_bytes;
   }
@@ -113,7 +121,9 @@ class SlidingState {
   void Begin(Table& table, int64_t time_us) const;
   void Advance(Table& table, int64_t time_us) const;
   void Slide(Table& table, uint32_t total, int64_t edge, int64_t new_edge) const;
-  void PutTogether(Table& table, int64_t time_us) const;
+  bool RemakesSums(const Span& span, int64_t edge, int64_t new_edge) const;
+  void MakeAnew(const Accumulator& accumulator, Table& table, size_t at, uint32_t first) const;
+  void Tidy(Table& table, int64_t time_us) const;
   void AddInTime(Table& table, int64_t time_us, const Inputs& inputs, base::Arena* arena,
                  std::span<expr::Value> results);
   void AddLate(Table& table, int64_t time_us, const Inputs& inputs, base::Arena* arena,
@@ -129,6 +139,7 @@ class SlidingState {
   std::vector<Span> spans_;  // ascending
   int64_t lateness_us_ = 0;
   Layout layout_;
+  bool inexact_ = false;                   // some sums have a precision
   std::vector<size_t> since_;              // results that are time_since_last
   std::vector<expr::Value> since_values_;  // of an event: span after span
   OwnedBlob scratch_;                      // a table with one entry: what LookBack merges

@@ -47,7 +47,7 @@ std::string Slug(const Keys& keys) {
   return slug.empty() ? "all" : slug;
 }
 
-// The field with the time of a window's results: they belong to the longer window that theirs is in.
+// The field with the time of a window's results, by which a longer window takes them up.
 std::string ResultTime(const v1::Window& window) {
   if (window.has_session()) return window.end_as().empty() ? "window_end" : window.end_as();
   return window.start_as().empty() ? "window_start" : window.start_as();
