@@ -84,10 +84,11 @@ class GroupsImpl : public Groups {
   }
 
   absl::StatusOr<std::map<std::string, std::vector<PartitionEnds>>> Ends(
-      const std::map<std::string, int>& partitions) override {
+      const std::map<std::string, int>& partitions, bool begins) override {
     std::map<std::string, std::vector<PartitionEnds>> ends;
     std::set<std::string> failed;
     for (const bool begin : {true, false}) {
+      if (begin && !begins) continue;
       for (auto next = partitions.begin(); next != partitions.end();) {
         const List list = NewList(16);
         for (; next != partitions.end() && list->cnt < kPartitionsAsked; ++next) {

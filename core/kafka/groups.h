@@ -14,7 +14,7 @@
 // How far many consumer groups are, in few requests: the ends of all topics in one request a
 // broker, the offsets of each group in one request, all of them under way at the same time.
 //
-//   auto ends = groups->Ends({{"transactions", 6}, {"customers", 3}});
+//   auto ends = groups->Ends({{"transactions", 6}, {"customers", 3}}, true);
 //   auto next = groups->Next({{"levada.default.fraud.detect", "transactions", 6}});
 //   // lag of partition i: ends["transactions"][i].end - max(next[0][i], ends[...][i].begin)
 //
@@ -43,8 +43,9 @@ class Groups {
   // partition without a leader, is left out.
   virtual absl::StatusOr<std::map<std::string, int>> Partitions(
       const std::vector<std::string>& topics) = 0;
+  // Without `begins` half the work: `begin` is 0 then.
   virtual absl::StatusOr<std::map<std::string, std::vector<PartitionEnds>>> Ends(
-      const std::map<std::string, int>& partitions) = 0;
+      const std::map<std::string, int>& partitions, bool begins) = 0;
   // For each the next offset that it reads, a partition an entry; -1: none committed. An empty list
   // for a group that could not be asked.
   virtual absl::StatusOr<std::vector<std::vector<int64_t>>> Next(

@@ -11,6 +11,7 @@ namespace {
 // Markers of a few workers' last transactions; where more than these wait, there are events.
 constexpr int64_t kFew = 100;
 constexpr double kSmoothedOver = 10;  // seconds
+constexpr std::chrono::seconds kListedFor{30};
 
 int64_t Sum(const std::vector<int64_t>& values) {
   return std::accumulate(values.begin(), values.end(), int64_t{0});
@@ -24,16 +25,7 @@ absl::Status LagReader::Read(const std::set<Watched>& groups) {
     if (!made.ok()) return made.status();
     groups_ = *std::move(made);
   }
-  std::vector<std::string> topics;
-  std::set<std::string> names;
-  for (const Watched& watched : groups) {
-    topics.push_back(watched.topic);
-    names.insert(watched.group);
-  }
-  std::erase_if(known_, [&](const auto& entry) { return !names.contains(entry.first); });
-  const auto partitions = groups_->Partitions(topics);
-  if (!partitions.ok()) return partitions.status();
-  const auto ends = groups_->Ends(*partitions);
+  const auto ends = Ends(groups);
   if (!ends.ok()) return ends.status();
   std::vector<Watched> asked;
   std::vector<kafka::GroupOnTopic> requests;
@@ -57,6 +49,42 @@ absl::Status LagReader::Read(const std::set<Watched>& groups) {
     if (!(*next)[i].empty()) Update(asked[i], ends->at(asked[i].topic), (*next)[i], now);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, std::vector<kafka::PartitionEnds>>> LagReader::Ends(
+    const std::set<Watched>& groups) {
+  const auto now = Clock::now();
+  bool list = !listed_at_ || now - *listed_at_ >= kListedFor;
+  for (const Watched& watched : groups) list = list || !partitions_.contains(watched.topic);
+  if (list) {
+    std::vector<std::string> topics;
+    std::set<std::string> names;
+    for (const Watched& watched : groups) {
+      topics.push_back(watched.topic);
+      names.insert(watched.group);
+    }
+    std::erase_if(known_, [&](const auto& entry) { return !names.contains(entry.first); });
+    auto partitions = groups_->Partitions(topics);
+    if (!partitions.ok()) return partitions.status();
+    partitions_ = *std::move(partitions);
+    listed_at_ = now;
+  }
+  auto ends = groups_->Ends(partitions_, list);
+  // A topic was made anew, say: asked for again with the next reading.
+  if (!ends.ok() || ends->size() != partitions_.size()) listed_at_.reset();
+  if (!ends.ok()) return ends.status();
+  if (list) {
+    begins_ = *ends;
+    return ends;
+  }
+  for (auto& [topic, of_topic] : *ends) {
+    const auto begins = begins_.find(topic);
+    if (begins == begins_.end() || begins->second.size() != of_topic.size()) continue;
+    for (size_t i = 0; i < of_topic.size(); ++i) {
+      of_topic[i].begin = std::min(begins->second[i].begin, of_topic[i].end);
+    }
+  }
+  return ends;
 }
 
 const Load* LagReader::Of(const std::string& group) const {

@@ -3,11 +3,13 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/kafka/groups.h"
 
 // How far the consumer groups of all pipelines on one Kafka are: a few requests a reading, whatever
@@ -44,7 +46,10 @@ class LagReader {
   // Null: not known.
   const Load* Of(const std::string& group) const;
   // Closes the connections; the next Read opens them.
-  void Close() { groups_.reset(); }
+  void Close() {
+    groups_.reset();
+    listed_at_.reset();
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -57,6 +62,9 @@ class LagReader {
     bool seen = false;
   };
 
+  // The ends of all topics that these groups read.
+  absl::StatusOr<std::map<std::string, std::vector<kafka::PartitionEnds>>> Ends(
+      const std::set<Watched>& groups);
   void Update(const Watched& watched, const std::vector<kafka::PartitionEnds>& ends,
               const std::vector<int64_t>& next, Clock::time_point now);
   void LookAtTail(const Watched& watched, Known* known);
@@ -65,6 +73,10 @@ class LagReader {
   const std::chrono::milliseconds timeout_;
   std::unique_ptr<kafka::Groups> groups_;
   std::map<std::string, Known> known_;  // by group
+  // Which partitions there are, and where they begin, changes seldom and is much to ask for.
+  std::optional<Clock::time_point> listed_at_;
+  std::map<std::string, int> partitions_;
+  std::map<std::string, std::vector<kafka::PartitionEnds>> begins_;
 };
 
 }  // namespace levada::topics
