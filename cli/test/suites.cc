@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/fetch.h"
 #include "cli/load.h"
 #include "cli/test/test_bed.h"
 #include "core/base/strings.h"
@@ -57,11 +58,20 @@ std::set<std::string> FilesOf(const Job& job) {
 Suite RunJob(const Job& job, const RunOptions& options) {
   const auto began = std::chrono::steady_clock::now();
   Suite suite{.file = job.file, .pipeline = job.pipeline.metadata().name()};
+  if (job.pipeline.spec().tests_size() == 0) return suite;
   v1::Pipeline pipeline = job.pipeline;
+  const absl::Status fetched =
+      FetchFiles({.folder = base::StrCat(".levada/", suite.pipeline, "/files"),
+                  .files_dir = job.files,
+                  .secrets_dir = options.secrets},
+                 &pipeline);
+  if (!fetched.ok()) {
+    suite.error = base::View(fetched.message());
+    return suite;
+  }
+  const pipeline::Plan plan = pipeline::Compile(pipeline);
   pipeline::ApplyDefaults(&pipeline);
   const auto& tests = pipeline.spec().tests();
-  if (tests.empty()) return suite;
-  const pipeline::Plan plan = pipeline::Compile(job.pipeline);
   TestBed::Options bed_options{options.programs, job.files, options.secrets, {}};
   for (const v1::Test& test : tests) {
     for (const auto& expected : test.expect()) bed_options.looked_at.insert(expected.stage());

@@ -146,6 +146,21 @@ class TestWhatRuns:
         done = levada(shop(good))
         assert done.returncode == 1 and "in.ndjson: cannot be read" in done.stdout
 
+    def test_files_of_buckets_are_fetched(self, levada, shop, tmp_path, s3, unique):
+        """As a model may come from one; here the events do."""
+        for key, value in {"accessKeyId": f"{s3.user}-reader", "secretAccessKey": f"{s3.password}-reader"}.items():
+            (tmp_path / "secrets" / "store-keys").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "secrets" / "store-keys" / key).write_text(value)
+        file = shop(a_test("fetched", "    - {topic: orders, file: in.ndjson}", "    - {stage: score, topic: scored, count: 2}"))
+        source = f"{{via: store, bucket: {s3.bucket}, key: {unique}/in.ndjson}}"
+        file.write_text(file.read_text().replace("  connections:", f"  files: [{{path: in.ndjson, s3: {source}}}]\n  connections:\n"
+                        f"    store: {{s3: {{endpoint: '{s3.secure_url}', tls: {{caFile: {s3.ca}}}, secretRef: store-keys}}}}"))
+        done = levada(file, "--secrets", tmp_path / "secrets")
+        assert done.returncode == 1 and "404 NoSuchKey" in done.stdout, done.stdout + done.stderr
+        s3.put(f"{unique}/in.ndjson", b'{"id":"a","amount":1,"customer":"c"}\n' * 2)
+        done = levada(file, "--secrets", tmp_path / "secrets")
+        assert done.returncode == 0, done.stdout + done.stderr
+
 
 class TestFailures:
     def test_what_differs_is_told_field_by_field(self, levada, shop):
