@@ -29,6 +29,17 @@ std::string SelectorOf(const std::string& pipeline, const std::string& stage) {
   return selector;
 }
 
+// A container that waits for its first start has no log, and the API server refuses to look for it.
+bool HasStarted(const Json& pod) {
+  const Json* containers = kube::Find(pod, {"status", "containerStatuses"});
+  if (containers == nullptr || !containers->is_array()) return false;
+  return std::any_of(containers->begin(), containers->end(), [](const Json& container) {
+    return kube::TextAt(container, {"name"}) == kContainer &&
+           (kube::Find(container, {"state", "waiting"}) == nullptr ||
+            kube::IntAt(container, {"restartCount"}) > 0);
+  });
+}
+
 // Reads one pod's log. Each line comes with the time that the node gave it, so that a connection
 // that ends is taken up behind the last one.
 class PodReader {
@@ -160,8 +171,15 @@ absl::Status PodLogs(kube::Client& client, const kube::ObjectKey& pipeline,
         ": it is paused or not rolled out; levada status says more"));
   }
   absl::Status failed;
-  for (const Json& pod : *pods)
-    failed.Update(PodReader(client, pod, options, each).Read(false, stop));
+  for (const Json& pod : *pods) {
+    if (HasStarted(pod)) {
+      failed.Update(PodReader(client, pod, options, each).Read(false, stop));
+    } else {
+      each({.stage = kube::LabelOf(pod, render::kStageLabel),
+            .worker = kube::NameOf(pod),
+            .text = "has not started yet; levada status says what it waits for"});
+    }
+  }
   return failed;
 }
 

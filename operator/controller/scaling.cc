@@ -72,7 +72,9 @@ autoscale::Observed Observe(const pipeline::Plan& plan, const pipeline::PlannedS
   if (const auto load = kafka.stages.find(stage.name); load != kafka.stages.end()) {
     observed.partitions = load->second.partitions;
   } else {
-    observed.unknown_because = kafka.ready.message;
+    // That all topics are there is no reason: their ends are read next.
+    observed.unknown_because =
+        kafka.ready.status == "True" ? "Kafka is asked" : kafka.ready.message;
   }
   observed.downstream = DownstreamOf(plan, stage, kafka);
   return observed;

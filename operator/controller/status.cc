@@ -1,6 +1,7 @@
 #include "operator/controller/status.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_join.h"
 #include "core/base/strings.h"
@@ -23,6 +24,11 @@ int64_t UpdatedOf(const StageFacts& stage) {
   return kube::IntAt(stage.deployment, {"status", "updatedReplicas"});
 }
 
+// A rate as people read it: whole above a hundred, else with one digit behind the point.
+double Readable(double rate) {
+  return rate >= 100 ? std::round(rate) : std::round(rate * 10) / 10;
+}
+
 Json RowOf(const StageFacts& stage, const StageState& state) {
   Json row = {{"name", stage.name},
               {"kind", stage.kind},
@@ -31,7 +37,7 @@ Json RowOf(const StageFacts& stage, const StageState& state) {
               {"updatedReplicas", UpdatedOf(stage)},
               {"sliceHash", stage.slice_hash}};
   if (stage.lag >= 0) row["lag"] = stage.lag;
-  if (stage.events_per_second >= 0) row["eventsPerSecond"] = stage.events_per_second;
+  if (stage.events_per_second >= 0) row["eventsPerSecond"] = Readable(stage.events_per_second);
   if (stage.reported.known) {
     row["errors"] = stage.reported.errors;
     row["deadLetters"] = stage.reported.dead_letters;
