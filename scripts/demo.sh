@@ -110,6 +110,7 @@ write_secrets() {
 overrides() {
   cat <<SET
 metadata.name=$name
+spec.tests=[]
 spec.connections.kafka.kafka.brokers=$LEVADA_KAFKA_SECURE
 spec.connections.kafka.kafka.tls.caFile=$LEVADA_KAFKA_CA
 spec.connections.kafka.kafka.secretRef=kafka-login
@@ -123,6 +124,7 @@ spec.connections.mail.smtp.tls.caFile=$LEVADA_SMTP_CA
 spec.connections.mail.smtp.secretRef=mail-login
 spec.topics[name=transactions].retention=0
 spec.topics[name=transactions].name=$name.transactions
+spec.topics[name=customers].name=$name.customers
 spec.topics[name=processed_transactions].retention=0
 spec.topics[name=processed_transactions].name=$name.processed_transactions
 spec.stages[name=gateway].ingest.to=$name.transactions
@@ -132,6 +134,7 @@ spec.stages[name=producer].ingest.to=$name.transactions
 spec.stages[name=producer].ingest.schedule.every=2s
 spec.stages[name=detect].scoring.from=$name.transactions
 spec.stages[name=detect].scoring.to=$name.processed_transactions
+spec.stages[name=detect].scoring.steps[1].join.table=$name.customers
 spec.stages[name=detect].scoring.serve.port=$((port + 1))
 spec.stages[name=detect].scoring.serve.grpcPort=$((port + 1011))
 spec.stages[name=search].indexing.from=$name.processed_transactions

@@ -212,6 +212,8 @@ class Runner {
     const int asked = std::max(1, interrupts.load());
     for (const std::vector<size_t>& level : Levels(plan_)) {
       const auto until = Clock::now() + kCatchUp;
+      // What is known of the lag may be of before the level in front ended.
+      caught_up_at_ = {};
       while (catch_up && interrupts <= asked && Clock::now() < until && !CaughtUp(level)) {
         TickAll().IgnoreError();
         std::this_thread::sleep_for(milliseconds(100));

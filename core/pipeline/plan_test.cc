@@ -258,8 +258,8 @@ TEST(PlanTest, DefaultsAreAppliedOnce) {
   EXPECT_EQ(FindStage(pipeline, "lake")->archiving().roll().count(), 1000000u);
   const v1::Scoring& scoring = FindStage(pipeline, "detect")->scoring();
   EXPECT_EQ(scoring.delivery(), v1::DELIVERY_EXACTLY_ONCE);
-  EXPECT_EQ(scoring.steps(3).model().version_as(), "score_model");
-  EXPECT_EQ(scoring.steps(4).rules().rules_as(), "outcome_rules");
+  EXPECT_EQ(scoring.steps(5).model().version_as(), "score_model");
+  EXPECT_EQ(scoring.steps(6).rules().rules_as(), "outcome_rules");
   EXPECT_FALSE(FindStage(pipeline, "search")->indexing().bulk().every().empty());
 
   v1::Pipeline again = pipeline;

@@ -45,7 +45,9 @@ class ClusterPipeline:
         search = spec["connections"]["search"]["opensearch"]
         search["url"] = f"{search['url'].rsplit(':', 1)[0]}:{self.opensearch.url.rsplit(':', 1)[1]}"
         spec["connections"]["mail"]["smtp"]["port"] = self.smtp.port
-        names = {"transactions": self.events_topic, "processed_transactions": self.results_topic}
+        del spec["tests"]  # of topics by their own names
+        names = {"transactions": self.events_topic, "processed_transactions": self.results_topic,
+                 "customers": f"{self.name}.customers"}
         for topic in spec["topics"]:
             topic["name"] = names[topic["name"]]
         spec["stages"] = [stage for stage in spec["stages"] if stage["name"] != "producer"]
@@ -54,6 +56,9 @@ class ClusterPipeline:
                 for key in {"from", "to"} & set(section):
                     if isinstance(section, dict):
                         section[key] = names[section[key]]
+        for step in self.stage("detect")["scoring"]["steps"]:
+            if "join" in step:
+                step["join"]["table"] = names[step["join"]["table"]]
         self.stage("search")["indexing"]["index"] = self.name
         self.stage("lake")["archiving"]["roll"]["every"] = "2s"
         self.stage("alert")["notify"]["group"]["wait"] = "1s"

@@ -26,10 +26,10 @@ def test_the_status_says_what_runs(shop, traffic):
     assert {name: (row["replicas"], row["readyReplicas"]) for name, row in rows.items()} == {
         "gateway": (2, 2), "detect": (1, 1), "search": (1, 1), "lake": (1, 1), "alert": (1, 1)}
     topics = {name: (row["partitions"], row["ready"]) for name, row in shop.topic_rows().items()}
-    assert topics[shop.events_topic] == topics[shop.results_topic] == (6, True) and len(topics) == 4
+    assert topics[shop.events_topic] == topics[shop.results_topic] == (6, True) and len(topics) == 6
     eventually(lambda: shop.live()["status"]["eventsPerSecond"] > 10, "the rate is seen", 60, every=1)
     line = shop.kubectl("get", "pipeline", shop.name).splitlines()[1].split()
-    assert line[1:4] == ["Running", "5/5", "4/4"]
+    assert line[1:4] == ["Running", "5/5", "6/6"]
 
 
 def test_the_operator_may_not_be_noticed_in_what_it_says_of_a_pipeline_that_does_not_change(shop, traffic):

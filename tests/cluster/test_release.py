@@ -74,7 +74,7 @@ def test_a_deleted_pipeline_leaves_its_data_and_one_of_its_name_goes_on_with_it(
         first.stop()
         pipeline.kubectl("delete", "pipeline", pipeline.name, "--timeout=60s")
         eventually(lambda: not pipeline.pods(), "the workers go", 180, every=0.5)
-        assert len(pipeline.all_topics()) == 4
+        assert len(pipeline.all_topics()) == 6
         assert "persistentvolumeclaim/" in pipeline.kubectl("get", "pvc", "-o", "name")
         pipeline.apply()
         second = Traffic(pipeline, f"{pipeline.name}-again")
@@ -87,7 +87,7 @@ def test_a_deleted_pipeline_leaves_its_data_and_one_of_its_name_goes_on_with_it(
 def test_a_pipeline_takes_its_data_along_when_told(release, make_pipeline):
     with make_pipeline(delete_policy) as pipeline:
         pipeline.apply()
-        assert len(pipeline.all_topics()) == 4
+        assert len(pipeline.all_topics()) == 6
         pipeline.kubectl("delete", "pipeline", pipeline.name, "--timeout=120s")
         eventually(lambda: not pipeline.all_topics(), "the topics go too", 60, every=0.5)
         eventually(lambda: not pipeline.kubectl("get", "pvc", "-o", "name"), "and the volume", 180, every=0.5)

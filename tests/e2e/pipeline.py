@@ -67,10 +67,12 @@ class Pipeline:
         document["metadata"]["name"] = self.name
         spec = document["spec"]
         del spec["files"]  # a cluster's
+        del spec["tests"]  # of topics by their own names
         spec["connections"]["search"]["opensearch"]["url"] = self.opensearch.url
         spec["connections"]["mail"]["smtp"].update(
             host=self.smtp.host, port=self.smtp.port, tls={"caFile": str(self.smtp.ca)})
-        names = {"transactions": self.events_topic, "processed_transactions": self.results_topic}
+        names = {"transactions": self.events_topic, "processed_transactions": self.results_topic,
+                 "customers": f"{self.name}.customers"}
         for topic in spec["topics"]:
             topic["name"] = names[topic["name"]]
         spec["stages"] = [stage for stage in spec["stages"] if stage["name"] != "producer"]
@@ -84,6 +86,8 @@ class Pipeline:
         gateway["ingest"]["grpc"]["port"] = self.grpc_port
         detect["scoring"]["serve"].update(port=self.detect_port, grpcPort=self.detect_grpc_port)
         for step in detect["scoring"]["steps"]:
+            if "join" in step:
+                step["join"]["table"] = names[step["join"]["table"]]
             if "model" in step:
                 step["model"]["xgboost"] = str(ROOT / "models" / "fraud" / "fraud.json")
         search["indexing"]["index"] = self.name

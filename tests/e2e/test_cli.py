@@ -133,7 +133,7 @@ class TestValidate:
     def test_good_files_and_standard_input(self, levada, small):
         done = levada("validate", SAMPLE, small())
         assert done.returncode == 0
-        assert "fraud-prevention: 2 topics, 6 stages: good" in done.stdout and done.stdout.count(": good\n") == 2
+        assert "fraud-prevention: 3 topics, 6 stages: good" in done.stdout and done.stdout.count(": good\n") == 2
         assert levada("validate", "-", input=small().read_text()).returncode == 0
         assert levada("validate", "-q", SAMPLE).stdout == ""
 
