@@ -121,6 +121,8 @@ WindowResults::WindowResults(const v1::Window& config, const KeyFields* keys,
 
 void WindowResults::Emit(Partition* partition, int32_t source, std::string_view key,
                          int64_t start_us, int64_t end_us, int64_t time_us) {
+  // The result is written later than the state, and the key in it, is forgotten.
+  key = arena()->Copy(key);
   keys_->Read(key, arena(), key_values_);
   Row row;
   row.partition = partition;
