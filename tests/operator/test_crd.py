@@ -24,9 +24,11 @@ kind: Pipeline
 metadata: {name: shop}
 spec:
   connections:
-    mail: {smtp: {host: mail.example.com, from: shop@example.com}}
+    mail: {smtp: {host: mail.example.com, from: shop@example.com, tls: {caFile: mail.pem}}}
+    store: {s3: {endpoint: "https://minio:9000", pathStyle: true, secretRef: store-keys}}
   files:
   - {path: model.json, configMap: models}
+  - {path: mail.pem, s3: {via: store, bucket: ca, key: mail/1.pem, maxSize: 1Mi}}
   topics:
   - {name: orders, partitions: 3, retention: 7d, config: {min.insync.replicas: "2"}, unmanaged: [retention.ms]}
   - {name: scored, fields: [{name: id, type: string, required: true}, {name: score, type: double}]}
@@ -202,7 +204,7 @@ REFUSED = [
     ("a file beside http", edit("stages.0.ingest.file", {"path": "a.json"}),
      "only `http` and `grpc` may stand together"),
     ("a connection of two kinds", edit("connections.mail.webhook", {"url": "http://a"}),
-     "expected exactly one of `kafka`, `opensearch`, `smtp` or `webhook`"),
+     "expected exactly one of `kafka`, `opensearch`, `smtp`, `webhook` or `s3`"),
     ("Kafka under another name", edit("connections.other", {"kafka": {"brokers": "a:1"}}),
      "the one that carries the pipeline's topics is named `kafka`"),
     ("SASL without a user", edit("connections.kafka", {"kafka": {"brokers": "a:1", "sasl": "PLAIN"}}),
@@ -236,7 +238,11 @@ REFUSED = [
     ("a variable with two values", edit("stages.1.pod.env.0.value", "x"),
      "expected exactly one of `value` or `valueFrom`"),
     ("a variable twice", edit("stages.1.pod.env.1.name", "TOKEN"), "env[1]: Duplicate value"),
-    ("a file from two places", edit("files.0.secret", "s"), "expected exactly one of `configMap`, `secret` or `claim`"),
+    ("a file from two places", edit("files.0.secret", "s"),
+     "expected exactly one of `configMap`, `secret`, `claim` or `s3`"),
+    ("a key beside that of an object", edit("files.1.key", "mail.pem"), "an object in a bucket is named by `s3.key`"),
+    ("a sum that is none", edit("files.1.s3.sha256", "abc"), "sha256 in body should match"),
+    ("an object without a key", edit("files.1.s3", {"via": "store", "bucket": "ca"}), "key: Required value"),
     ("a mention twice", edit("topics.0.unmanaged", ["retention.ms", "retention.ms"]), "unmanaged[1]: Duplicate value"),
 ]
 
