@@ -342,6 +342,16 @@ class TestRoundTrip:
         cluster("apply", "-n", namespace, "-f", str(file))
         self.compare(cluster, namespace, plan, tmp_path, file.read_text())
 
+    def test_tests_are_the_same_afterwards(self, cluster, namespace, build_dir, tmp_path):
+        """Nulls in their events too, which `kubectl apply` keeps with --server-side only."""
+        source, after = ROOT / "services/scoring/testdata/pipelines/join.yaml", tmp_path / "after.yaml"
+        cluster("apply", "--server-side", "-n", namespace, "-f", str(source))
+        after.write_text(cluster("get", "pl", "join", "-n", namespace, "-o", "yaml"))
+        assert yaml.safe_load(after.read_text())["spec"]["tests"] == yaml.safe_load(source.read_text())["spec"]["tests"]
+        done = subprocess.run([build_dir / "bin" / "levada", "test", "--require", after], capture_output=True, text=True,
+                              timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def test_of_everything_else(self, cluster, namespace, plan, tmp_path):
         cluster("apply", "-n", namespace, "-f", "-", manifest=GOOD)
         cluster("patch", "pl", "shop", "-n", namespace, "--subresource=status", "--type=merge",
