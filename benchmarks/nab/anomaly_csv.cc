@@ -18,6 +18,9 @@ const std::map<std::string, anomaly::Kind> kKinds = {{"combined", anomaly::Kind:
                                                      {"digest", anomaly::Kind::kDigest},
                                                      {"seasonal", anomaly::Kind::kSeasonal}};
 
+const std::map<std::string, uint8_t> kViews = {
+    {"value", 1}, {"size", 2}, {"activity", 4}, {"season", 8}};
+
 bool Set(const std::string& name, const std::string& value, anomaly::Settings* settings) {
   const std::map<std::string, int*> numbers = {
       {"shingle", &settings->shingle}, {"trees", &settings->trees},
@@ -32,6 +35,11 @@ bool Set(const std::string& name, const std::string& value, anomaly::Settings* s
     settings->seed = std::strtoull(value.c_str(), nullptr, 10);
   } else if (name == "season_hours") {
     settings->season = std::chrono::hours(std::atoi(value.c_str()));
+  } else if (name == "views") {
+    settings->views = 0;
+    for (const auto& [view, bit] : kViews) {
+      if (value.find(view) != std::string::npos) settings->views |= bit;
+    }
   } else if (name == "threshold") {
     settings->threshold = std::atof(value.c_str());
   } else {

@@ -26,18 +26,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("LEVADA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
 NAB = pathlib.Path(os.environ.get("NAB", ROOT.parent / "shared" / "data" / "nab"))
 GRADE = 0.5
+VIEWS = ("value", "size", "activity", "season")
 
 
-def detect(files, settings, column="grade"):
-    """{file: its rows' grades (or scores)}"""
+def detect(files, settings):
+    """{file: its rows' grades}"""
     out = {}
     for file in files:
         with open(NAB / file.name, "rb") as source:
             done = subprocess.run([BIN / "anomaly_csv", *settings], stdin=source, check=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        place = {"score": -2, "grade": -1}[column]
         rows = done.stdout.decode().splitlines()[1:]
-        out[file.name] = np.array([float(row.split(",")[place]) for row in rows])
+        out[file.name] = np.array([float(row.split(",")[-1]) for row in rows])
     return out
 
 
@@ -64,10 +64,70 @@ def compare(files, settings):
 
 
 def ablation(files, settings):
+    """Each line has one thing more than the one before."""
     head()
-    forest = ["kind=forest", *settings]
-    line("forest, score as it is", files, detect(files, forest, "score"))
-    line("forest, quiet after an anomaly", files, detect(files, forest))
+
+    def run(label, *more):
+        line(label, files, detect(files, [*more, *settings]))
+
+    run("forest of values", "kind=forest", "shingle=1", "quiet=0")
+    run("forest of shingles of 8", "kind=forest", "quiet=0")
+    run("and quiet after an anomaly", "kind=forest")
+    run("digest of the value", "views=value", "kind=digest", "quiet=0")
+    run("and quiet after an anomaly", "views=value", "kind=digest")
+    run("and the size", "views=value,size", "kind=digest")
+    run("and the activity", "views=value,size,activity", "kind=digest")
+    run("and the season: kind digest", "kind=digest")
+    run("and the forest: kind combined", "kind=combined")
+    print("\nkind combined without")
+    for without in VIEWS:
+        views = ",".join(view for view in VIEWS if view != without)
+        run(f"  {without}", f"views={views}")
+    run("  quiet", "quiet=0")
+    print("\nkind combined with other settings")
+    for other in ("seed=2", "seed=3", "shingle=4", "shingle=16", "trees=30", "trees=100",
+                  "samples=128", "samples=512", "window=24", "window=36", "window=64", "window=96",
+                  "quiet=50", "quiet=150", "quiet=200", "memory=5000", "memory=100000",
+                  "centroids=32", "centroids=128", "warm_up=100", "warm_up=300"):
+        run("  " + other, other)
+
+
+def folds(files, settings):
+    """What a choice by some files is worth on others. The grid has what one might choose between."""
+    grid = [["kind=forest", f"quiet={quiet}"] for quiet in (0, 100)]
+    for kind, window, quiet in itertools.product(("combined", "digest"), (24, 48, 96),
+                                                 (50, 100, 200)):
+        grid.append([f"kind={kind}", f"window={window}", f"quiet={quiet}"])
+    grades = [detect(files, [*choice, *settings]) for choice in grid]
+    default = detect(files, settings)
+    categories = sorted({file.category for file in files})
+    halves = [[file for place, file in enumerate(files) if place % 2 == half] for half in (0, 1)]
+    print("held out                 chosen: settings                          profile by profile")
+    totals = {}
+    for how, parts in (("category", [[f for f in files if f.category == c] for c in categories]),
+                       ("half", halves)):
+        for part in parts:
+            rest = [file for file in files if file not in part]
+            label = part[0].category if how == "category" else "every second file"
+            for profile in PROFILES.values():
+                mine = [Sweep(rest, each).best(profile) for each in grades]
+                chosen = max(range(len(grid)), key=lambda k: mine[k][0])
+                for name, each, threshold in (
+                        ("settings and threshold chosen", grades[chosen], mine[chosen][1]),
+                        ("threshold chosen", default, Sweep(rest, default).best(profile)[1]),
+                        ("nothing chosen", default, GRADE)):
+                    sweep = Sweep(part, each)
+                    score = sweep.at(profile, threshold).score
+                    # As points, which add up over the parts.
+                    perfect = sweep.windows * (profile.found + profile.missed) / 100 or 1
+                    total = totals.setdefault((how, name, profile.name), [0, 0])
+                    total[0] += score * perfect
+                    total[1] += sweep.windows * (profile.found + profile.missed)
+                if profile.name == "standard":
+                    print(f"{label:24s} {' '.join(grid[chosen]):40s} "
+                          f"{Sweep(part, grades[chosen]).at(profile, mine[chosen][1])}")
+    for (how, name, profile), (points, perfect) in totals.items():
+        print(f"by {how:9s} {name:30s} {profile:15s} {100 * points / perfect:6.1f}")
 
 
 def by_file(files, settings):
@@ -83,7 +143,8 @@ def main():
     what, settings = "compare", sys.argv[1:]
     if settings and "=" not in settings[0]:
         what, settings = settings[0], settings[1:]
-    {"compare": compare, "ablation": ablation, "files": by_file}[what](files, settings)
+    {"compare": compare, "ablation": ablation, "folds": folds,
+     "files": by_file}[what](files, settings)
 
 
 if __name__ == "__main__":

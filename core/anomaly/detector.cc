@@ -30,6 +30,7 @@ Views::Settings ViewsOf(const Settings& settings) {
           .memory = settings.memory,
           .centroids = settings.centroids,
           .season_ms = settings.season.count(),
+          .views = settings.views,
           .season_only = settings.kind == Kind::kSeasonal};
 }
 
@@ -64,6 +65,7 @@ absl::Status Check(const Settings& settings) {
   status.Update(CheckRange("season", settings.season.count(), 0, int64_t{366} * 86'400'000));
   status.Update(CheckRange("quiet", settings.quiet, 0, 1'000'000'000));
   status.Update(CheckRange("warm-up", settings.warm_up, 0, 1'000'000'000));
+  status.Update(CheckRange("views", settings.views, 1, kAllViews));
   if (!(settings.threshold >= 0 && settings.threshold <= 100)) {
     status.Update(absl::InvalidArgumentError("threshold should be 0 to 100"));
   }
@@ -248,6 +250,7 @@ void Detector::Serialize(std::string* out) const {
   number(settings_.memory);
   number(settings_.centroids);
   number(settings_.season.count());
+  number(settings_.views);
   to.Double(settings_.threshold);
   number(settings_.quiet);
   number(settings_.warm_up);
@@ -282,6 +285,7 @@ absl::StatusOr<Detector> Detector::Parse(std::string_view bytes) {
   settings.memory = integer();
   settings.centroids = integer();
   settings.season = std::chrono::milliseconds(in.Number(uint64_t{1} << 50));
+  settings.views = static_cast<uint8_t>(in.Number(kAllViews));
   settings.threshold = in.Double();
   settings.quiet = integer();
   settings.warm_up = integer();

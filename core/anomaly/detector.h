@@ -51,6 +51,7 @@ struct Settings {
   int memory = 10'000;  // rows after which what was seen once is forgotten
   int centroids = 64;
   std::chrono::milliseconds season = std::chrono::hours(24);  // 0: none
+  uint8_t views = kAllViews;  // which are looked at: bits of Views::View
 
   // What is an anomaly.
   double threshold = 0;  // the score with the grade 0.5; 0: DefaultThreshold(kind)
@@ -97,7 +98,7 @@ class Detector {
   //             scale*(dimensions) views*(dimensions) forest
   // settings := kind:number dimensions:number shingle:number trees:number samples:number
   //             time_decay:double window:number memory:number centroids:number season_ms:number
-  //             threshold:double quiet:number warm_up:number seed:8 bytes
+  //             views:number threshold:double quiet:number warm_up:number seed:8 bytes
   // scale    := mean:double deviation:double
   // Views and the forest stand there if the kind has them; see views.h, forest.h, bytes.h.
   void Serialize(std::string* out) const;

@@ -15,7 +15,7 @@ void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-void Check(std::string_view bytes) {
+void TryState(std::string_view bytes) {
   auto detector = Detector::Parse(bytes);
   if (!detector.ok()) return;
   std::string first;
@@ -56,14 +56,14 @@ std::string Real(uint8_t kind, int rows) {
 }  // namespace levada::anomaly
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using levada::anomaly::Check;
-  Check({reinterpret_cast<const char*>(data), size});
+  using levada::anomaly::TryState;
+  TryState({reinterpret_cast<const char*>(data), size});
   if (size < 4) return 0;
   // A real state with some bytes changed as the input says.
   std::string bytes = levada::anomaly::Real(data[0], data[1]);
   for (size_t i = 2; i + 2 < size; i += 3) {
     bytes[(size_t{data[i]} << 8 | data[i + 1]) % bytes.size()] = static_cast<char>(data[i + 2]);
   }
-  Check(bytes);
+  TryState(bytes);
   return 0;
 }

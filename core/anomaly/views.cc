@@ -56,6 +56,7 @@ Views::Views(const Settings& settings)
                Digest(settings.centroids, settings.memory)} {}
 
 void Views::See(View view, double x, Surprise* surprise) {
+  if (!(settings_.views >> view & 1)) return;
   Digest& digest = digests_[view];
   if (const double score = digest.Score(x); score > surprise->score) {
     *surprise = {score, view, x > digest.Median()};

@@ -23,6 +23,9 @@
 // Thread-safety: one thread at a time.
 namespace levada::anomaly {
 
+// Bits 1 << Views::View.
+inline constexpr uint8_t kAllViews = 0xF;
+
 class Views {
  public:
   enum View { kValue, kSize, kActivity, kSeason };
@@ -32,6 +35,7 @@ class Views {
     int memory = 10'000;
     int centroids = 64;
     int64_t season_ms = 86'400'000;
+    uint8_t views = kAllViews;
     bool season_only = false;  // then `value` is the distance from the season's mean of one row
   };
   struct Surprise {
