@@ -230,7 +230,7 @@ func deployment(s stage, name, slice string) client.Object {
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: s.labels()}, Spec: pod}}}
 }
 
-// Of about the size of levada-operator's.
+// About as large as levada-operator's.
 func dashboard(whole stage, rows []stage) client.Object {
 	var panels []any
 	for _, row := range rows {
