@@ -18,7 +18,7 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(LevadaArrow REQUIRED)
+find_package(LevadaModels REQUIRED)
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-find_library(XGBOOST_LIBRARY xgboost REQUIRED)  # its CMake package names a program that Debian does not ship

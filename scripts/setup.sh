@@ -148,6 +148,25 @@ install_python() {
   finish python "$requirements"
 }
 
+# What models run with (cmake/FindLevadaModels.cmake): libraries of two wheels, and the headers of one, which
+# only a package of Debian 13 has.
+install_models() {
+  local folder="$DEPS/models" requirements=services/scoring/requirements.txt
+  if [[ -f $folder/include/onnxruntime_cxx_api.h ]] && done_for models "$requirements" scripts/lib/onnx_headers.sh; then
+    note "all there"
+    return
+  fi
+  rm -rf "$folder"
+  mkdir -p "$folder/lib"
+  "$VENV_PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder/wheels" \
+    -r "$requirements"
+  cp "$folder"/wheels/{xgboost/lib/libxgboost.so,xgboost_cpu.libs/libgomp-*} "$folder/lib"
+  cp "$folder"/wheels/onnxruntime/capi/libonnxruntime.so.1.* "$folder/lib/libonnxruntime.so.1"
+  rm -rf "$folder/wheels"
+  scripts/lib/onnx_headers.sh "$folder/include"
+  finish models "$requirements" scripts/lib/onnx_headers.sh
+}
+
 # install_jars NAME: the jars of tests/servers/NAME/pom.xml, and its own Java file if it has one.
 install_jars() {
   local name=$1 folder="tests/servers/$1" libs="$DEPS/$1/libs" inputs
@@ -213,9 +232,9 @@ install_kubernetes() {
   finish kubernetes "${inputs[@]}"
 }
 
-count=2
-if $servers; then count=5; fi
-if $kubernetes; then count=7; fi
+count=3
+if $servers; then count=6; fi
+if $kubernetes; then count=8; fi
 steps "$count"
 mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
@@ -224,6 +243,8 @@ step "System packages"
 install_packages
 step "Python environment in .deps/venv"
 install_python
+step "Libraries of models in .deps/models"
+install_models
 if $servers; then
   step "Kafka in .deps/kafka"
   install_jars kafka

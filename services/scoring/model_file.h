@@ -14,14 +14,17 @@
 // The two formats have one structure, as far as it is read here:
 //   { version: [1, 7, 4],
 //     learner: {
-//       learner_model_param: {base_score: "5E-1", num_class: "0", num_feature: "5", num_target:
-//       "1"}, gradient_booster: {                            in a dart model, model is within
-//       gbtree
+//       learner_model_param: {base_score: "5E-1",    since 3.1 "[5E-1]"
+//                             num_class: "0", num_feature: "5", num_target: "1"},
+//       gradient_booster: {                            in a dart model, model is within gbtree
 //         name: "gbtree",
 //         model: {
 //           tree_info: [0, …],                         the output that each tree adds to
 //           trees: [{ left_children: [1, -1, -1], right_children: [2, -1, -1],
-//                     split_indices: [4, 0, 0], tree_param: {num_nodes: "3"} }, …] } } } }
+//                     split_indices: [4, 0, 0], tree_param: {num_nodes: "3"},
+//                     split_type: [1, 0, 0],         1: by categories, which are listed together:
+//                     categories_nodes: [0], categories_segments: [0], categories_sizes: [2],
+//                     categories: [1, 7] }, …] } } } }
 // JSON writes it as text. UBJSON writes it in binary; it too begins with a brace, behind which
 // comes the type of a length and never a quote or white space.
 //
@@ -41,8 +44,8 @@ struct ModelFile {
   int64_t largest_output = 0;    // that a tree adds to
 };
 
-// InvalidArgument, "is …" or "has …", for bytes that are no whole model. Takes little memory beside
-// `bytes` whatever they are.
+// InvalidArgument, "is …" or "has …", for bytes that are no whole model. Takes no more memory than
+// another `bytes` and a little, whatever they are.
 absl::StatusOr<ModelFile> ReadModelFile(std::string_view bytes);
 
 // Whether the library of version `library_major` reads the model rightly and it fits a step with

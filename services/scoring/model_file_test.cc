@@ -81,17 +81,21 @@ TEST(ModelFileTest, EveryTruncationIsTold) {
   }
 }
 
-TEST(ModelFileTest, AModelOfALaterFormatIsRefusedWithWhatToDo) {
+TEST(ModelFileTest, AModelOfALaterVersionIsRefusedWithWhatToDo) {
   json model = Fraud();
   model["version"] = {3, 0, 2};
-  EXPECT_THAT(Told(model), AllOf(HasSubstr("XGBoost 3.0.2"), HasSubstr("would misread it"),
-                                 HasSubstr("save it with XGBoost 1.7")));
-  model = Fraud();
+  EXPECT_THAT(Told(model), AllOf(HasSubstr("XGBoost 3.0.2"), HasSubstr("might misread it"),
+                                 HasSubstr("save it with XGBoost 1 ")));
+}
+
+TEST(ModelFileTest, TheBaseScoreIsOneNumber) {
+  json model = Fraud();
   Parameters(model)["base_score"] = "[5E-1]";
-  EXPECT_THAT(Told(model), AllOf(HasSubstr("base_score [5E-1]"), HasSubstr("would misread"),
-                                 HasSubstr("save it with XGBoost 1.7")));
-  Parameters(model)["base_score"] = "nan";
-  EXPECT_THAT(Told(model), HasSubstr("base_score nan"));
+  EXPECT_EQ(Told(model), "");
+  for (const char* score : {"nan", "[5E-1,2E-1]", "[]", "", "x"}) {
+    Parameters(model)["base_score"] = score;
+    EXPECT_THAT(Told(model), HasSubstr(std::string("base_score ") + score + "; one number"));
+  }
 }
 
 TEST(ModelFileTest, WhatDoesNotFitTheStepIsRefused) {
@@ -137,6 +141,50 @@ TEST(ModelFileTest, DamagedTreesAreRefused) {
   EXPECT_THAT(damaged([](json& tree) { tree["split_indices"][0] = 5; }),
               HasSubstr("asks for feature 5 of 5"));
   EXPECT_THAT(damaged([](json& tree) { tree["left_children"][0] = 1.5; }), HasSubstr("fraction"));
+}
+
+// As XGBoost 1.7 writes splits by categories.
+TEST(ModelFileTest, NaNIsANumberOutsideTexts) {
+  std::string text = Fraud().dump();
+  const std::string before = "\"split_conditions\":[";
+  const size_t at = text.find(before) + before.size();
+  text.replace(at, text.find(',', at) - at, "-Infinity");
+  EXPECT_EQ(ToldBytes(text), "");
+  text.replace(at, 9, "NaN");
+  EXPECT_EQ(ToldBytes(text), "");
+  text.replace(at, 3, "NaM");
+  EXPECT_THAT(ToldBytes(text), HasSubstr("neither a JSON nor a UBJ model"));
+  json model = Fraud();
+  Parameters(model)["base_score"] = "\\\"NaN";
+  EXPECT_THAT(Told(model), HasSubstr("NaN; one number"));
+}
+
+// The library trusts where the categories of a split are said to be.
+TEST(ModelFileTest, DamagedCategoriesAreRefused) {
+  const json whole =
+      json::parse(std::ifstream("services/scoring/testdata/models/3.2.0-categorical.json"));
+  const auto damaged = [&](const auto& damage) {
+    json model = whole;
+    damage(Trees(model)[0]);
+    const auto read = ReadModelFile(model.dump());
+    return read.ok() ? std::string(Accept(*read, 4, 3).message())
+                     : std::string(read.status().message());
+  };
+  const auto told = HasSubstr("damaged tree, number 1");
+  EXPECT_EQ(damaged([](json&) {}), "");
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_segments"][1] = 1'000'000; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_segments"][0] = -1; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_sizes"][1] = 1'000'000; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_sizes"][0] = 0; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_sizes"].erase(0); }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_nodes"][1] = 1000; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories_nodes"][1] = 0; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories"][0] = -1; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories"][0] = 1 << 24; }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["categories"].erase(0); }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["split_type"].erase(0); }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["split_conditions"].push_back(1.5); }), told);
+  EXPECT_THAT(damaged([](json& tree) { tree["default_left"] = json::array(); }), told);
 }
 
 // A few bytes of UBJSON can ask for any amount of memory or of the stack.

@@ -8,6 +8,6 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto model = levada::scoring::ReadModelFile(bytes);
-  if (model.ok()) levada::scoring::Accept(*model, 5, 1).IgnoreError();
+  if (model.ok()) levada::scoring::Accept(*model, 4, 3).IgnoreError();
   return 0;
 }

@@ -1,21 +1,14 @@
-#include "services/scoring/xgboost.h"
-
-#include <openssl/sha.h>
 #include <xgboost/c_api.h>
 
-#include <filesystem>
-#include <fstream>
 #include <limits>
-#include <sstream>
 
-#include "absl/strings/escaping.h"
 #include "core/base/strings.h"
+#include "services/scoring/model.h"
 #include "services/scoring/model_file.h"
 
 namespace levada::scoring {
 namespace {
 
-constexpr size_t kMaxModelBytes = 1ull << 30;
 // Rows a call; enough to use the caches, little enough to stay in them.
 constexpr size_t kChunkRows = 512;
 
@@ -31,19 +24,11 @@ int LibraryMajor() {
   return major;
 }
 
-std::string VersionOf(const std::string& path, const std::string& bytes) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
-  const std::string hex = absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest), sizeof digest));
-  return base::StrCat(std::filesystem::path(path).filename().string(), "@", hex.substr(0, 12));
-}
-
-class XgboostModelImpl : public XgboostModel {
+class XgboostModel : public Model {
  public:
-  XgboostModelImpl(BoosterHandle booster, int features, std::string version)
-      : booster_(booster), features_(features), version_(std::move(version)) {}
-  ~XgboostModelImpl() override { XGBoosterFree(booster_); }
+  XgboostModel(BoosterHandle booster, int features, std::string version)
+      : Model(std::move(version)), booster_(booster), features_(features) {}
+  ~XgboostModel() override { XGBoosterFree(booster_); }
 
   absl::Status Predict(const float* inputs, size_t rows, std::vector<float>* scores) override {
     scores->clear();
@@ -54,8 +39,6 @@ class XgboostModelImpl : public XgboostModel {
     }
     return absl::OkStatus();
   }
-
-  const std::string& version() const override { return version_; }
 
  private:
   absl::Status PredictChunk(const float* inputs, size_t rows, std::vector<float>* scores) {
@@ -84,27 +67,16 @@ class XgboostModelImpl : public XgboostModel {
 
   BoosterHandle booster_;
   const size_t features_;
-  const std::string version_;
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return absl::InvalidArgumentError(base::StrCat("cannot be read: ", error.message()));
-  if (size > kMaxModelBytes) return absl::InvalidArgumentError("is larger than 1 GiB");
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream bytes;
-  bytes << in.rdbuf();
-  if (!in) return absl::InvalidArgumentError("cannot be read");
-  return std::move(bytes).str();
-}
 
 absl::StatusOr<BoosterHandle> MakeBooster(const std::string& bytes) {
   BoosterHandle booster = nullptr;
   if (XGBoosterCreate(nullptr, 0, &booster) != 0) return LibraryError("XGBoost");
   // One thread: stages scale by workers, and threads that wait for each other cost more than they
   // bring for a batch.
-  if (XGBoosterSetParam(booster, "nthread", "1") != 0 ||
+  // What it warns of goes past the log; what it refuses is in its errors.
+  if (XGBSetGlobalConfig(R"({"verbosity":0})") != 0 ||
+      XGBoosterSetParam(booster, "nthread", "1") != 0 ||
       XGBoosterLoadModelFromBuffer(booster, bytes.data(), bytes.size()) != 0) {
     absl::Status status = LibraryError("cannot be loaded");
     XGBoosterFree(booster);
@@ -113,30 +85,29 @@ absl::StatusOr<BoosterHandle> MakeBooster(const std::string& bytes) {
   return booster;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<XgboostModel>> XgboostModel::Load(const std::string& path,
-                                                                 int features) {
-  const auto name = [&path](const absl::Status& status) {
-    return absl::InvalidArgumentError(base::StrCat("model ", path, " ", status.message()));
-  };
-  absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return name(bytes.status());
-  absl::StatusOr<ModelFile> file = ReadModelFile(*bytes);
-  if (!file.ok()) return name(file.status());
-  if (absl::Status status = Accept(*file, features, LibraryMajor()); !status.ok()) {
-    return name(status);
-  }
-  absl::StatusOr<BoosterHandle> booster = MakeBooster(*bytes);
-  if (!booster.ok()) return name(booster.status());
-  auto model = std::make_unique<XgboostModelImpl>(*booster, features, VersionOf(path, *bytes));
+absl::StatusOr<std::unique_ptr<Model>> Make(const std::string& path, const std::string& bytes,
+                                            int inputs) {
+  absl::StatusOr<ModelFile> file = ReadModelFile(bytes);
+  if (!file.ok()) return file.status();
+  if (absl::Status status = Accept(*file, inputs, LibraryMajor()); !status.ok()) return status;
+  absl::StatusOr<BoosterHandle> booster = MakeBooster(bytes);
+  if (!booster.ok()) return booster.status();
+  auto model = std::make_unique<XgboostModel>(*booster, inputs, ModelVersion(path, bytes));
   // What the library cannot predict with (an objective that it does not know) shows now and not
   // with the first batch.
-  const std::vector<float> missing(features, std::numeric_limits<float>::quiet_NaN());
+  const std::vector<float> missing(inputs, std::numeric_limits<float>::quiet_NaN());
   std::vector<float> score;
-  if (absl::Status status = model->Predict(missing.data(), 1, &score); !status.ok()) {
-    return name(status);
-  }
+  if (absl::Status status = model->Predict(missing.data(), 1, &score); !status.ok()) return status;
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Model>> LoadXgboost(const std::string& path, int inputs) {
+  absl::StatusOr<std::string> bytes = ReadModel(path);
+  if (!bytes.ok()) return bytes.status();
+  auto model = Make(path, *bytes, inputs);
+  if (!model.ok()) return ModelError(path, base::View(model.status().message()));
   return model;
 }
 

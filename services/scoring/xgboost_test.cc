@@ -1,5 +1,3 @@
-#include "services/scoring/xgboost.h"
-
 #include <gmock/gmock.h>
 #include <xgboost/c_api.h>
 
@@ -8,6 +6,8 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+
+#include "services/scoring/model.h"
 
 namespace levada::scoring {
 namespace {
@@ -34,7 +34,7 @@ class XgboostTest : public testing::Test {
   }
 
   static std::string Refusal(const std::string& path, int features = 5) {
-    const auto model = XgboostModel::Load(path, features);
+    const auto model = LoadXgboost(path, features);
     EXPECT_FALSE(model.ok());
     return std::string(model.status().message());
   }
@@ -50,7 +50,7 @@ std::vector<json> Expected() {
   return rows;
 }
 
-void ExpectScores(XgboostModel& model) {
+void ExpectScores(Model& model) {
   std::vector<float> inputs;
   const std::vector<json> rows = Expected();
   ASSERT_GE(rows.size(), 5u);
@@ -66,7 +66,7 @@ void ExpectScores(XgboostModel& model) {
 }
 
 TEST_F(XgboostTest, GivesWhatThePythonLibraryGave) {
-  const auto model = XgboostModel::Load(kFraud, 5);
+  const auto model = LoadXgboost(kFraud, 5);
   ASSERT_TRUE(model.ok()) << model.status();
   ExpectScores(**model);
   EXPECT_EQ((*model)->version(), "fraud.json@f30c7c340096");
@@ -82,22 +82,60 @@ TEST_F(XgboostTest, UbjGivesTheSame) {
   const std::string ubj(bytes, size);
   XGBoosterFree(booster);
 
-  const auto model = XgboostModel::Load(Write("fraud.ubj", ubj), 5);
+  const auto model = LoadXgboost(Write("fraud.ubj", ubj), 5);
   ASSERT_TRUE(model.ok()) << model.status();
   ExpectScores(**model);
   EXPECT_THAT((*model)->version(), MatchesRegex("fraud\\.ubj@[0-9a-f]{12}"));
   EXPECT_THAT(Refusal(Write("cut.ubj", ubj.substr(0, ubj.size() / 2))), HasSubstr("cut off"));
 }
 
+// Files of testdata/models, each with the scores that the library which wrote it gave (train.py).
+class XgboostGenerations : public testing::TestWithParam<std::string> {};
+
+TEST_P(XgboostGenerations, ScoresAreTheLibrarysOwn) {
+  const std::string folder = "services/scoring/testdata/models/";
+  const json file = json::parse(std::ifstream(folder + GetParam() + ".json"));
+  std::vector<float> inputs;
+  for (const json& row : file.at("inputs")) {
+    for (const json& input : row) inputs.push_back(input.is_null() ? kMissing : input.get<float>());
+  }
+  const size_t rows = inputs.size() / 4;
+  ASSERT_EQ(rows, 24u);
+  ASSERT_GE(file.at("models").size(), 3u);
+  for (const json& entry : file.at("models")) {
+    const std::string name = entry.at("file").get<std::string>();
+    const auto model = LoadXgboost(folder + name, 4);
+    ASSERT_TRUE(model.ok()) << model.status();
+    std::vector<float> scores;
+    ASSERT_TRUE((*model)->Predict(inputs.data(), rows, &scores).ok()) << name;
+    ASSERT_EQ(scores.size(), rows);
+    for (size_t row = 0; row < rows; ++row) {
+      const double expected = entry.at("scores")[row].get<double>();
+      EXPECT_NEAR(scores[row], expected, 1e-6 * std::max(1.0, std::abs(expected)))
+          << name << " row " << row;
+    }
+  }
+  const auto classes = LoadXgboost(folder + GetParam() + "-classes.json", 4);
+  EXPECT_THAT(std::string(classes.status().message()), HasSubstr("predicts 3 classes"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, XgboostGenerations,
+                         testing::Values("1.0.2", "1.3.3", "1.7.6", "2.1.4", "3.0.5", "3.2.0"),
+                         [](const auto& info) {
+                           std::string name = "v" + info.param;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
+
 TEST_F(XgboostTest, AFileThatWasReformattedGivesTheSame) {
   const std::string pretty = json::parse(std::ifstream(kFraud)).dump(2);
-  const auto model = XgboostModel::Load(Write("pretty.json", pretty), 5);
+  const auto model = LoadXgboost(Write("pretty.json", pretty), 5);
   ASSERT_TRUE(model.ok()) << model.status();
   ExpectScores(**model);
 }
 
 TEST_F(XgboostTest, AnyInputHasAScore) {
-  const auto model = XgboostModel::Load(kFraud, 5);
+  const auto model = LoadXgboost(kFraud, 5);
   ASSERT_TRUE(model.ok());
   const float infinite = std::numeric_limits<float>::infinity();
   const std::vector<float> inputs = {kMissing, kMissing,  kMissing, kMissing, kMissing,  //
@@ -111,7 +149,7 @@ TEST_F(XgboostTest, AnyInputHasAScore) {
 }
 
 TEST_F(XgboostTest, ManyRowsAreScoredAsOne) {
-  const auto model = XgboostModel::Load(kFraud, 5);
+  const auto model = LoadXgboost(kFraud, 5);
   ASSERT_TRUE(model.ok());
   std::vector<float> inputs;
   for (int i = 0; i < 5 * 1777; ++i) inputs.push_back(static_cast<float>((i * 7919) % 400));

@@ -1,18 +1,21 @@
+#include "services/scoring/model.h"
+
 #include <cmath>
 #include <limits>
 
 #include "core/base/strings.h"
 #include "core/pipeline/schema.h"
 #include "services/scoring/probe.h"
+#include "services/scoring/reload_probe.h"
+#include "services/scoring/reloaded.h"
 #include "services/scoring/steps/steps.h"
-#include "services/scoring/xgboost.h"
 
 namespace levada::scoring {
 namespace {
 
 constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 
-// Scores the events of a batch with an XGBoost model.
+// Scores the events of a batch with a model.
 class ModelStep : public Step {
  public:
   struct Input {
@@ -20,7 +23,7 @@ class ModelStep : public Step {
     int field = -1;  // slot of the scan, where the input is just a field: absent means missing
   };
 
-  ModelStep(std::unique_ptr<XgboostModel> model, std::vector<Input> inputs, double scale,
+  ModelStep(std::unique_ptr<Reloaded<Model>> model, std::vector<Input> inputs, double scale,
             int score_slot, int version_slot, ModelProbe probe)
       : model_(std::move(model)),
         inputs_(std::move(inputs)),
@@ -42,7 +45,7 @@ class ModelStep : public Step {
   }
 
   absl::Status Run(size_t rows) override {
-    absl::Status status = model_->Predict(matrix_.data(), rows, &scores_);
+    absl::Status status = model_->current().Predict(matrix_.data(), rows, &scores_);
     if (status.ok()) probe_.Predicted(scores_);
     return status;
   }
@@ -50,8 +53,11 @@ class ModelStep : public Step {
   void Finish(Event& event) override {
     const auto prediction = static_cast<double>(scores_[event.row]);
     event.activation.Set(score_slot_, expr::Value::Double(prediction * scale_));
-    event.activation.Set(version_slot_, expr::Value::String(model_->version()));
+    event.activation.Set(version_slot_, expr::Value::String(model_->current().version()));
   }
+
+  // The version is part of events until here.
+  void EndBatch() override { model_->Turn(); }
 
  private:
   bool Read(Event& event, size_t i, float* number) {
@@ -88,7 +94,7 @@ class ModelStep : public Step {
     }
   }
 
-  std::unique_ptr<XgboostModel> model_;
+  std::unique_ptr<Reloaded<Model>> model_;
   std::vector<Input> inputs_;
   const double scale_;
   const int score_slot_;
@@ -110,7 +116,13 @@ absl::StatusOr<std::unique_ptr<Step>> MakeModel(const StepContext& context) {
     const int field = value->copied_field();
     inputs.push_back({*std::move(value), field});
   }
-  auto model = XgboostModel::Load(context.stage.FilePath(config.xgboost()), config.inputs_size());
+  const bool onnx = !config.onnx().empty();
+  const auto load = [onnx, count = config.inputs_size()](const std::string& path) {
+    return onnx ? LoadOnnx(path, count) : LoadXgboost(path, count);
+  };
+  auto model = Reloaded<Model>::Start(
+      context.stage.FilePath(onnx ? config.onnx() : config.xgboost()), load,
+      ReloadProbe(context.stage.registry, context.stage.Labels(), "model", config.as()));
   if (!model.ok()) return model.status();
   const int score = context.env.DeclareSlot(config.as(), pipeline::ModelScoreType());
   const int version = context.env.DeclareSlot(config.version_as(), pipeline::ModelVersionType());
