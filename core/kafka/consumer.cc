@@ -13,6 +13,7 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
+constexpr std::chrono::seconds kPlaceTimeout{3};
 
 class ConsumerImpl : public Consumer {
  public:
@@ -47,6 +48,7 @@ class ConsumerImpl : public Consumer {
         {"fetch.error.backoff.ms", "200"},
     };
     if (!options_.instance.empty()) settings["group.instance.id"] = options_.instance;
+    if (!options_.client_id.empty()) settings["client.id"] = options_.client_id;
     absl::StatusOr<rd_kafka_conf_t*> conf = MakeConf(options_.client, settings);
     if (!conf.ok()) return conf.status();
     rd_kafka_conf_set_opaque(*conf, this);
@@ -132,10 +134,28 @@ class ConsumerImpl : public Consumer {
 
   void Close() override {
     if (std::exchange(closed_, true) || client_ == nullptr) return;
+    AwaitPlace();
     rd_kafka_consumer_close(client_);
   }
 
  private:
+  // librdkafka 2.0 ends the process (an assertion of its sticky assignor) when a client is
+  // destroyed that was taken into the group and has not been told its first partitions.
+  void AwaitPlace() {
+    const auto until = std::chrono::steady_clock::now() + kPlaceTimeout;
+    while (!placed_ && InGroup() && std::chrono::steady_clock::now() < until) {
+      rd_kafka_message_t* const message = rd_kafka_consumer_poll(client_, 20);
+      if (message != nullptr) rd_kafka_message_destroy(message);
+    }
+  }
+
+  bool InGroup() const {
+    char* const member = rd_kafka_memberid(client_);
+    const bool in = member != nullptr && *member != '\0';
+    if (member != nullptr) rd_kafka_mem_free(client_, member);
+    return in;
+  }
+
   // What the client says while it has no place in the group: neither a member's name nor a
   // generation. With that, Kafka does not check who commits.
   bool IsNobody(const rd_kafka_consumer_group_metadata_t& group) const {
@@ -226,7 +246,8 @@ class ConsumerImpl : public Consumer {
     auto* self = static_cast<ConsumerImpl*>(opaque);
     rd_kafka_error_t* error = nullptr;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-      self->Assigned(partitions);
+      self->placed_ = true;
+      if (!self->closed_) self->Assigned(partitions);
       error = rd_kafka_incremental_assign(client, partitions);
       if (self->paused_) rd_kafka_pause_partitions(client, partitions);
     } else {
@@ -329,6 +350,7 @@ class ConsumerImpl : public Consumer {
   absl::Status assign_error_;
   bool paused_ = false;
   bool closed_ = false;
+  bool placed_ = false;  // partitions were given to it, be it none
 };
 
 }  // namespace

@@ -1,0 +1,391 @@
+"""A pipeline of all the steps with state, events for it, and what is to come out: computed here, in one go, from the
+topics as they were written.
+
+The model knows nothing of transactions, batches or workers. It goes through each partition's records in their order,
+and keeps for a key what docs/guide/scoring.md says that a step keeps.
+"""
+
+import bisect
+import collections
+import datetime
+import json
+import pathlib
+import random
+import time
+from typing import Iterator
+
+import yaml
+from confluent_kafka import Consumer, TopicPartition
+
+from e2e.pipeline import Pipeline
+from lib import kafka as topics
+
+PARTITIONS = 6
+BEGIN_MS = 1_750_000_000_000
+STEP_MS = 5  # of event time, between two events
+USERS, SHOPS = 5000, 200
+DEDUP_MS, BASKET_MS = 3_600_000, 600_000
+SPANS = {"1m": (60_000, 1_000), "10m": (600_000, 10_000)}  # span, its panes
+WINDOW_MS, LATENESS_MS, GAP_MS = 60_000, 10_000, 30_000
+
+MANIFEST = """
+apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: {name}}}
+spec:
+  topics:
+  - name: {name}.in
+    partitions: 6
+    key: user
+    timestamp: at
+    fields:
+    - {{name: at, type: timestamp, required: true}}
+    - {{name: user, type: string, required: true}}
+    - {{name: amount, type: long}}
+    - {{name: basket, type: long}}
+  - {{name: {name}.users, compacted: true, partitions: 3, key: user}}
+  - {{name: {name}.out, partitions: 3}}
+  - {{name: {name}.minutes, partitions: 3}}
+  - {{name: {name}.late, partitions: 3}}
+  - {{name: {name}.visits, partitions: 3}}
+  - {{name: {name}.shops, partitions: 3}}
+  stages:
+  - name: enrich
+    scoring:
+      from: {name}.in
+      steps:
+      - dedup: {{by: [user, event.id], within: 1h}}
+      - join: {{table: {name}.users, by: user, as: profile}}
+      - features:
+          by: [user]
+          over: [1m, 10m]
+          lateness: 5m
+          set:
+          - {{name: count, value: count()}}
+          - {{name: spent, value: sum(amount)}}
+      - explode: {{list: event.items, as: item, indexAs: place}}
+      to: {name}.out
+  - name: minutes
+    scoring:
+      from: {name}.in
+      steps:
+      - window:
+          by: [user]
+          tumbling: 1m
+          lateness: 10s
+          lateTo: {name}.late
+          set:
+          - {{name: count, value: count()}}
+          - {{name: total, value: sum(amount)}}
+          - {{name: most, value: max(amount)}}
+      to: {name}.minutes
+  - name: visits
+    scoring:
+      from: {name}.in
+      steps:
+      - window:
+          by: [user]
+          session: {{gap: 30s}}
+          lateness: 10s
+          set:
+          - {{name: count, value: count()}}
+          - {{name: total, value: sum(amount)}}
+      to: {name}.visits
+  - name: shops
+    scoring:
+      from: {name}.in
+      steps:
+      - filter: amount > 20
+      - dedup: {{by: [event.shop, basket], within: 10m}}
+      to: {name}.shops
+"""
+
+
+class Streams(Pipeline):
+    """The pipeline above, or a smaller one, under a name of its own. Its table is filled before it starts."""
+
+    def __init__(self, folder: pathlib.Path, build: pathlib.Path, name: str, kafka: str, manifest: str = MANIFEST):
+        self.folder, self.name, self.kafka = folder, name, kafka
+        self.programs = build / "bin"
+        self.dead_topic = f"levada.default.{name}.dead-letters"
+        self.state, self.data, self.secrets = folder / "state", folder / "data", folder / "secrets"
+        self.manifest = folder / "streams.yaml"
+        self.document = yaml.safe_load(manifest.format(name=name))
+        self.write()
+        self.sets, self.arguments = {}, []
+        self.runs, self.runner = 0, None
+        declared = self.document["spec"]["topics"]
+        topics.create_topic(kafka, self.topic("in"), declared[0]["partitions"])
+        if len(declared) == 2:
+            return
+        topics.create_topic(kafka, self.topic("users"), 3, cleanup_policy="compact")
+        self.users = {f"u{i}": {"user": f"u{i}", "level": i % 7} for i in range(0, USERS, 2)}
+        topics.produce(kafka, self.topic("users"), [
+            topics.Record(json.dumps(row).encode(), user.encode()) for user, row in self.users.items()])
+
+    def write(self) -> None:
+        self.manifest.write_text(yaml.safe_dump(self.document, sort_keys=False))
+
+    def topic(self, name: str) -> str:
+        return f"{self.name}.{name}"
+
+    @property
+    def between(self) -> str:
+        """The topic between the two parts of the stage `shops`."""
+        return f"levada.default.{self.name}.shops-by-basket-event-shop.input"
+
+    def has_read_everything(self) -> bool:
+        return all(topics.group_lag(self.kafka, f"levada.default.{self.name}.{stage}", self.topic("in")) == 0
+                   for stage in ("enrich", "minutes", "visits", "shops"))
+
+
+def make(count: int, seed: int) -> Iterator[topics.Record]:
+    """Events: out of order, some late, some twice, some that nobody can process."""
+    dice = random.Random(seed)
+    recent: collections.deque[dict] = collections.deque(maxlen=5000)
+    for number in range(count):
+        what = dice.random()
+        if what < 0.03 and recent:
+            event = dict(recent[dice.randrange(len(recent))], seq=number)  # the same once more
+        else:
+            late = dice.randrange(90_000) if what < 0.04 else dice.randrange(6_000) if what < 0.30 else 0
+            event = {
+                "id": f"e{number}", "user": f"u{int(USERS * dice.random() ** 2)}", "shop": f"s{dice.randrange(SHOPS)}",
+                "at": BEGIN_MS + number * STEP_MS - late, "amount": dice.randrange(100),
+                "basket": dice.randrange(2000), "items": [f"i{dice.randrange(50)}" for _ in range(dice.randrange(4))],
+                "seq": number,
+            }
+            recent.append(event)
+        key = event["user"].encode()
+        if what > 0.9995:
+            yield topics.Record(b'{"id": "broken', key)
+        elif what > 0.999:
+            yield topics.Record(json.dumps(dict(event, at="soon")).encode(), key)
+        elif what > 0.9985:
+            yield topics.Record(json.dumps(dict(event, items="none")).encode(), key)
+        else:
+            yield topics.Record(json.dumps(event).encode(), key)
+
+
+def read(address: str, topic: str) -> Iterator[tuple[int, int, bytes]]:
+    """Partition, offset and value of each committed record of a topic that is no longer written."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "levada-tests-streams", "enable.auto.commit": False,
+                         "enable.partition.eof": True, "isolation.level": "read_committed"})
+    ends = topics.end_offsets(address, topic)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+    waiting = set(ends)
+    deadline = time.monotonic() + 90
+    while waiting:
+        messages = consumer.consume(5000, 0.3)
+        if messages:
+            deadline = time.monotonic() + 90
+        assert time.monotonic() < deadline, f"{topic}: a transaction is open"
+        for message in messages:
+            if message.error() is None:
+                yield message.partition(), message.offset(), message.value()
+            elif message.offset() >= ends[message.partition()]:
+                waiting.discard(message.partition())
+    consumer.close()
+
+
+class Dedup:
+    """Of one partition."""
+
+    def __init__(self, within: int):
+        self._within, self._kept = within, {}
+
+    def keeps(self, key, at: int, newest: int) -> bool:
+        kept = self._kept.get(key)
+        live = kept is not None and newest - kept <= self._within
+        if live and at >= kept - self._within:
+            return False
+        self._kept[key] = max(kept, at) if live else at
+        return True
+
+
+class Features:
+    """Of one key."""
+
+    def __init__(self):
+        self._times, self._amounts = [], []
+
+    def add(self, at: int, amount: int) -> dict:
+        place = bisect.bisect(self._times, at)
+        self._times.insert(place, at)
+        self._amounts.insert(place, amount)
+        oldest = bisect.bisect_left(self._times, self._times[-1] - 1_200_000)
+        del self._times[:oldest], self._amounts[:oldest]
+        values = {}
+        for span, (length, pane) in SPANS.items():
+            begin = bisect.bisect_left(self._times, at // pane * pane - (length // pane - 1) * pane)
+            end = bisect.bisect_left(self._times, at // 1000 * 1000 + 1000)
+            values[f"count_{span}"] = end - begin
+            values[f"spent_{span}"] = sum(self._amounts[begin:end])
+        return values
+
+
+class Partition:
+    """One partition of the input, and what the stages make of it."""
+
+    def __init__(self, users: dict):
+        self._users = users
+        self._newest = -1 << 60
+        self._dedup = Dedup(DEDUP_MS)
+        self._features = collections.defaultdict(Features)
+        self._windows = collections.defaultdict(dict)  # beginning → user → [count, total, most]
+        self._sessions = collections.defaultdict(list)  # user → [[first, last, count, total]]
+        self._ends = collections.defaultdict(set)  # moment → users whose sessions may close
+        self._looked_at = None
+
+    def take(self, event: dict, out) -> None:
+        at = event["at"]
+        moved, self._newest = at > self._newest, max(self._newest, at)
+        self._enrich(event, at, out)
+        watermark = self._newest - LATENESS_MS
+        if moved:
+            self._close(watermark, out)
+        self._minute(event, at, watermark, out)
+        self._visit(event, at, watermark)
+        if event["amount"] > 20:
+            out("between", event)
+
+    def _enrich(self, event: dict, at: int, out) -> None:
+        if not self._dedup.keeps((event["user"], event["id"]), at, self._newest):
+            return
+        features = self._features[event["user"]].add(at, event["amount"])
+        if not isinstance(event["items"], list):
+            return out.dead("enrich")
+        for place, item in enumerate(event["items"]):
+            out("out", dict(event, profile=self._users.get(event["user"]), item=item, place=place, **features))
+
+    def _minute(self, event: dict, at: int, watermark: int, out) -> None:
+        start = at // WINDOW_MS * WINDOW_MS
+        if watermark >= start + WINDOW_MS:
+            return out("late", event)
+        amount = event["amount"]
+        count, total, most = self._windows[start].get(event["user"], (0, 0, -1))
+        self._windows[start][event["user"]] = (count + 1, total + amount, max(most, amount))
+
+    def _visit(self, event: dict, at: int, watermark: int) -> None:
+        mine = self._sessions[event["user"]]
+        joined = [one for one in mine if one[0] - GAP_MS <= at <= one[1] + GAP_MS]
+        session = [at, at, 1, event["amount"]]
+        for one in joined:
+            mine.remove(one)
+            session = [min(session[0], one[0]), max(session[1], one[1]), session[2] + one[2], session[3] + one[3]]
+        if not joined and at + GAP_MS < watermark:
+            return  # late
+        mine.append(session)
+        self._ends[(session[1] + GAP_MS) // 1000].add(event["user"])
+
+    def _close(self, watermark: int, out) -> None:
+        for start in [start for start in self._windows if watermark >= start + WINDOW_MS]:
+            for user, (count, total, most) in self._windows.pop(start).items():
+                out("minutes", {"user": user, "count": count, "total": total, "most": most, "window_start": start,
+                                "window_end": start + WINDOW_MS})
+        for second in [second for second in self._ends if second * 1000 < watermark]:
+            for user in self._ends.pop(second):
+                left = []
+                for one in self._sessions[user]:
+                    if one[1] + GAP_MS < watermark:
+                        out("visits", {"user": user, "count": one[2], "total": one[3], "window_start": one[0],
+                                       "window_end": one[1]})
+                    else:
+                        left.append(one)
+                        self._ends[max(second, (one[1] + GAP_MS) // 1000)].add(user)
+                self._sessions[user] = left
+
+
+class Expected:
+    """What each topic should hold, as a number a record; and how many dead letters each stage makes."""
+
+    def __init__(self, show: dict[str, set[int]] | None = None):
+        self.records = collections.defaultdict(collections.Counter)
+        self.dead_letters = collections.Counter()
+        self.where = None  # place of the input that is looked at
+        self._show = show or {}
+        self.shown: list[str] = []
+
+    def __call__(self, topic: str, record: dict) -> None:
+        text = canonical(record)
+        number = hash(text)
+        self.records[topic][number] += 1
+        if number in self._show.get(topic, ()):
+            self.shown.append(f"{topic}: expected {text}")
+
+    def dead(self, stage: str) -> None:
+        self.dead_letters[(stage, *self.where)] += 1
+
+
+def canonical(record: dict) -> str:
+    return json.dumps(record, sort_keys=True)
+
+
+def expected(pipeline: Streams, **options) -> Expected:
+    """From the topic of events, and for the second part of `shops` from the topic before it."""
+    out = Expected(**options)
+    partitions = collections.defaultdict(lambda: Partition(pipeline.users))
+    for partition, offset, value in read(pipeline.kafka, pipeline.topic("in")):
+        out.where = (partition, offset)
+        try:
+            event = json.loads(value)
+            good = isinstance(event["at"], int)
+        except ValueError:
+            good = False
+        if good:
+            partitions[partition].take(event, out)
+            continue
+        for stage in ("enrich", "minutes", "visits"):
+            out.dead(stage)
+        # Without a step that goes by time, only what is no JSON is a dead letter.
+        if value.startswith(b'{"id": "broken'):
+            out.dead("shops")
+        elif event["amount"] > 20:
+            out("between", event)
+    dedups = collections.defaultdict(lambda: Dedup(BASKET_MS))
+    newest = collections.defaultdict(lambda: -1 << 60)
+    for partition, offset, value in read(pipeline.kafka, pipeline.between):
+        out.where = (partition, offset)
+        event = json.loads(value)
+        if not isinstance(event["at"], int):
+            out.dead("shops-by-basket-event-shop")
+            continue
+        newest[partition] = max(newest[partition], event["at"])
+        if dedups[partition].keeps((event["shop"], event["basket"]), event["at"], newest[partition]):
+            out("shops", event)
+    return out
+
+
+def check(pipeline: Streams) -> dict[str, int]:
+    """The topics hold what they should, to the record. Returns how many records each has."""
+    wanted = expected(pipeline)
+    have = {name: collections.Counter(hash(text) for text in written(pipeline, name))
+            for name in ("out", "minutes", "late", "visits", "between", "shops")}
+    wrong = {name: set((wanted.records[name] - have[name]) | (have[name] - wanted.records[name])) for name in have}
+    counts = {name: sum(counter.values()) for name, counter in have.items()}
+    assert not any(wrong.values()), explain(pipeline, wrong, counts)
+    dead = collections.Counter(
+        (record.header("levada-stage").decode().rsplit("/", 1)[1], int(record.header("levada-partition")),
+         int(record.header("levada-offset"))) for record in pipeline.dead_letters())
+    assert dead == wanted.dead_letters, list((dead - wanted.dead_letters) + (wanted.dead_letters - dead))[:10]
+    assert all(counts.values()) and dead
+    return counts | {"dead letters": sum(dead.values())}
+
+
+def written(pipeline: Streams, name: str) -> Iterator[str]:
+    topic = pipeline.between if name == "between" else pipeline.topic(name)
+    for _, _, value in read(pipeline.kafka, topic):
+        record = json.loads(value)
+        for field in ("window_start", "window_end"):
+            if field in record:
+                record[field] = round(datetime.datetime.fromisoformat(record[field]).timestamp() * 1000)
+        yield canonical(record)
+
+
+def explain(pipeline: Streams, wrong: dict[str, set[int]], counts: dict[str, int]) -> str:
+    few = {name: set(list(numbers)[:5]) for name, numbers in wrong.items()}
+    lines = [f"{name}: {len(numbers)} of {counts[name]} records differ" for name, numbers in wrong.items() if numbers]
+    lines += sorted(expected(pipeline, show=few).shown)
+    for name, numbers in few.items():
+        lines += [f"{name}: written {text}" for text in written(pipeline, name) if numbers and hash(text) in numbers]
+    return "\n".join(lines)
