@@ -140,22 +140,28 @@ class Session {
     return status;
   }
 
-  // Records of one time are a batch.
   absl::Status Take(const std::string& topic, const json& list) {
     auto [offset, fresh] = offsets_.try_emplace(topic, 0);
     auto owner = std::make_shared<TestRecords>(list);
     const std::vector<Record> records = owner->Views(offset->second);
     offset->second += static_cast<int64_t>(records.size());
     for (size_t begin = 0, end = 0; begin < records.size(); begin = end) {
-      const int64_t time = records[begin].timestamp_ms;
-      while (end < records.size() && records[end].timestamp_ms == time) ++end;
-      absl::Status status = PassTo(time);
+      end = EndOfBatch(records, begin);
+      absl::Status status = PassTo(records[end - 1].timestamp_ms);
       const Batch batch(offset->first, {records.begin() + begin, records.begin() + end}, owner);
       if (status.ok()) Update(batch);
       if (status.ok() && topic == stage_.input) status = Through(batch);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
+  }
+
+  // Records of one time are a batch; for a sink, which does not hear of time, all of them.
+  size_t EndOfBatch(const std::vector<Record>& records, size_t begin) const {
+    if (stage_.sink != nullptr) return records.size();
+    size_t end = begin;
+    while (end < records.size() && records[end].timestamp_ms == records[begin].timestamp_ms) ++end;
+    return end;
   }
 
   // Whoever reads a topic as a table sees it at once.

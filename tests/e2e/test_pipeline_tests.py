@@ -121,6 +121,14 @@ class TestWhatRuns:
                    "    - {stage: score, topic: large, events: [{owner: null}]}")))
         assert done.returncode == 0, done.stdout
 
+    def test_notifications_of_one_input_are_grouped(self, levada, shop):
+        file = shop(a_test("grouped", ORDERS.replace("amount: 50", "amount: 500") + """
+    - {topic: orders, events: [{id: z, amount: 101, customer: c1}]}
+""", "    - {stage: alert, events: [{subject: Order a (+1)}, {subject: Order z}]}"))
+        file.write_text(file.read_text().replace("      email:", "      group: {by: '\"all\"', wait: 1h, max: 10}\n      email:"))
+        done = levada(file)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def test_dead_letters_are_expected_or_a_failure(self, levada, shop):
         broken = "    - {topic: orders, events: [{id: a}, {id: b, amount: 1, customer: c1}]}"
         expected = a_test("expected", broken, '    - {stage: score, topic: scored, events: [{id: b}], errors: ["step 1 (filter)"]}')
