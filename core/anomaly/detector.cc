@@ -153,7 +153,8 @@ void Detector::FillIn(std::span<const double> values, int64_t time_ms) {
   }
 }
 
-const Result& Detector::Update(std::span<const double> values, int64_t time_ms, bool explain) {
+const Result& Detector::Look(std::span<const double> values, int64_t time_ms, bool explain,
+                             bool learn) {
   result_ = Result();
   FillIn(values, time_ms);
   double seen = 0;
@@ -163,38 +164,60 @@ const Result& Detector::Update(std::span<const double> values, int64_t time_ms, 
     expected_[i] = row_[i];
     if (missing_[i]) continue;
     present += 1;
+    if (views_.empty()) continue;
     // What is expected has to be asked before it is learned.
-    if (!views_.empty()) {
-      expected_[i] = views_[i].Expected(time_ms);
-      surprises_[i] = views_[i].Update(row_[i], time_ms);
-      seen = std::max(seen, surprises_[i].score);
-    }
-    if (rows_ == 0 || !forest_) Learn(scales_[i], row_[i]);
+    expected_[i] = views_[i].Expected(time_ms);
+    surprises_[i] =
+        learn ? views_[i].Update(row_[i], time_ms) : Views(views_[i]).Update(row_[i], time_ms);
+    seen = std::max(seen, surprises_[i].score);
   }
   result_.score = seen;
   if (forest_) {
-    for (size_t i = 0; i < row_.size(); ++i) {
-      scaled_[i] = static_cast<float>(Scaled(i));
-      if (!missing_[i] && rows_ > 0) Learn(scales_[i], row_[i]);
-    }
-    const double unlike = forest_->Update(scaled_);
+    const double unlike = Unlike(learn);
     result_.score = settings_.kind == Kind::kForest ? unlike : (seen + unlike) / 2;
   }
-  ++rows_;
-  const auto rows = static_cast<double>(rows_);
+  const auto rows = static_cast<double>(rows_ + 1);
   result_.confidence =
       rows / (rows + settings_.warm_up) * present / static_cast<double>(row_.size());
-  Grade();
+  Grade(learn);
   if (result_.anomaly || explain) Explain();
+  if (learn) ++rows_;
   return result_;
 }
 
-void Detector::Grade() {
-  ++age_;
-  if (rows_ <= static_cast<uint64_t>(settings_.warm_up)) return;
-  if (result_.score <= held_ && age_ <= static_cast<uint64_t>(settings_.quiet)) return;
-  held_ = result_.score;
-  age_ = 0;
+// The forest's score of the row; `point_` becomes its shingle, if there is one.
+double Detector::Unlike(bool learn) {
+  const size_t dimensions = row_.size();
+  for (size_t i = 0; i < dimensions; ++i) {
+    // The first row is where a dimension's numbers are counted from.
+    const Scale before = scales_[i];
+    if (rows_ == 0) Learn(scales_[i], row_[i]);
+    scaled_[i] = static_cast<float>(Scaled(i));
+    if (learn && rows_ > 0 && !missing_[i]) Learn(scales_[i], row_[i]);
+    if (!learn) scales_[i] = before;
+  }
+  if (learn) {
+    const double score = forest_->Update(scaled_);
+    const std::span<const float> newest = forest_->newest();
+    std::copy(newest.begin(), newest.end(), point_.begin());
+    return score;
+  }
+  const std::span<const float> newest = forest_->newest();
+  if (newest.empty()) return 0;
+  std::copy(newest.begin() + static_cast<ptrdiff_t>(dimensions), newest.end(), point_.begin());
+  std::copy(scaled_.begin(), scaled_.end(), point_.end() - static_cast<ptrdiff_t>(dimensions));
+  return forest_->Score(point_);
+}
+
+void Detector::Grade(bool learn) {
+  const uint64_t age = age_ + 1;
+  if (learn) age_ = age;
+  if (rows_ < static_cast<uint64_t>(settings_.warm_up)) return;
+  if (result_.score <= held_ && age <= static_cast<uint64_t>(settings_.quiet)) return;
+  if (learn) {
+    held_ = result_.score;
+    age_ = 0;
+  }
   const double threshold =
       settings_.threshold > 0 ? settings_.threshold : DefaultThreshold(settings_.kind);
   result_.grade = 1 - std::exp2(-result_.score / threshold);
@@ -210,8 +233,6 @@ void Detector::Explain() {
     (surprise.high ? high_ : low_)[i] += surprise.score;
   }
   if (forest_ && !forest_->newest().empty()) {
-    const std::span<const float> newest = forest_->newest();
-    std::copy(newest.begin(), newest.end(), point_.begin());
     forest_->Attribute(point_, forest_high_, forest_low_);
     for (size_t i = 0; i < point_.size(); ++i) {
       high_[i % dimensions] += forest_high_[i];

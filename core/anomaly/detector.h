@@ -24,7 +24,8 @@
 //   detector->Serialize(&bytes);
 //   auto again = Detector::Parse(bytes);                     // goes on bit for bit the same
 //
-// Update allocates nothing once buffers have grown to their size, which ByteSize() tells.
+// Update allocates nothing once buffers have grown to their size, which ByteSize() tells. Peek is
+// for who asks what a row would be without it being one.
 //
 // Thread-safety: one thread at a time.
 namespace levada::anomaly {
@@ -92,7 +93,13 @@ class Detector {
 
   // `values` has a number for each dimension, NaN where it is missing: what is expected stands in,
   // and says nothing itself. Beyond ±1e30 they are cut. `time_ms` since 1970.
-  const Result& Update(std::span<const double> values, int64_t time_ms, bool explain = false);
+  const Result& Update(std::span<const double> values, int64_t time_ms, bool explain = false) {
+    return Look(values, time_ms, explain, true);
+  }
+  // What Update would give, nothing learned: the state stays as it is. Allocates.
+  const Result& Peek(std::span<const double> values, int64_t time_ms, bool explain = false) {
+    return Look(values, time_ms, explain, false);
+  }
 
   // state    := version:1 byte settings rows:number held:double age:number
   //             scale*(dimensions) views*(dimensions) forest
@@ -114,11 +121,13 @@ class Detector {
   };
 
   explicit Detector(const Settings& settings);
+  const Result& Look(std::span<const double> values, int64_t time_ms, bool explain, bool learn);
+  double Unlike(bool learn);
   void FillIn(std::span<const double> values, int64_t time_ms);
   double Scaled(size_t dimension) const;
   double Unscaled(size_t dimension, double value) const;
   void Learn(Scale& scale, double value) const;
-  void Grade();
+  void Grade(bool learn);
   void Explain();
 
   Settings settings_;

@@ -190,6 +190,31 @@ TEST(Detector, GoesOnBitForBitTheSame) {
   }
 }
 
+TEST(Detector, PeekTellsWhatUpdateWouldAndLearnsNothing) {
+  for (const Kind kind : kKinds) {
+    Settings settings{.kind = kind, .dimensions = 2, .shingle = 3, .trees = 7, .samples = 32};
+    Detector detector = MakeDetector(settings);
+    base::Random random(1);
+    for (int i = 0; i < 1500; ++i) {
+      const std::vector<double> row = {i % 400 == 399 ? 500 : Daily(i, random),
+                                       random.Below(9) == 0 ? std::nan("") : random.Unit()};
+      const bool check = i < 20 || i % 37 == 0 || i % 400 == 399;
+      if (!check) {
+        detector.Update(row, i * 5 * kMinute);
+        continue;
+      }
+      const std::string before = Bytes(detector);
+      const Result peek = detector.Peek(row, i * 5 * kMinute);
+      ASSERT_EQ(Bytes(detector), before) << i;
+      const Result& result = detector.Update(row, i * 5 * kMinute);
+      ASSERT_EQ(peek.score, result.score) << i << " kind " << static_cast<int>(kind);
+      ASSERT_EQ(peek.grade, result.grade) << i;
+      ASSERT_EQ(peek.confidence, result.confidence);
+      ASSERT_EQ(peek.anomaly, result.anomaly);
+    }
+  }
+}
+
 TEST(Detector, SmallOnesAreSmall) {
   Detector detector = MakeDetector({.kind = Kind::kDigest});
   base::Random random(1);
