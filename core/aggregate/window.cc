@@ -80,8 +80,8 @@ SessionState::Added SessionState::Add(Blob* blob, int64_t time_us, int64_t water
 bool SessionState::Close(Blob* blob, int64_t watermark_us, Session* session, base::Arena* arena,
                          std::span<expr::Value> results) {
   if (blob->empty()) return false;
+  // The bytes stay as they are where nothing is closed: dead ones are taken back by Add.
   Table table(&layout_, blob);
-  table.CompactIfWorthwhile(&moved_);
   for (uint32_t entry = 0; entry < table.size(); ++entry) {
     *session = At(table, entry);
     if (!Closed(*session, watermark_us)) continue;

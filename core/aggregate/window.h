@@ -106,7 +106,8 @@ class SessionState {
   std::string Signature() const;
 
   Added Add(Blob* blob, int64_t time_us, int64_t watermark_us, const Inputs& inputs);
-  // Takes out the earliest session that is closed, with its values; false where there is none.
+  // Takes out the earliest session that is closed, with its values; false, and the blob is as it
+  // was, where there is none.
   bool Close(Blob* blob, int64_t watermark_us, Session* session, base::Arena* arena,
              std::span<expr::Value> results);
   bool empty(const Blob& blob) const;
