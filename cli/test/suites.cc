@@ -55,45 +55,49 @@ std::set<std::string> FilesOf(const Job& job) {
   return files;
 }
 
-Suite RunJob(const Job& job, const RunOptions& options) {
-  const auto began = std::chrono::steady_clock::now();
-  Suite suite{.file = job.file, .pipeline = job.pipeline.metadata().name()};
-  if (job.pipeline.spec().tests_size() == 0) return suite;
+// Runs the tests of `pipeline`, which has its defaults, on the stages of `plan`.
+absl::Status RunTests(const v1::Pipeline& pipeline, const pipeline::Plan& plan,
+                      const TestBed::Options& options, Suite* suite) {
+  auto bed = TestBed::Start(plan, options);
+  if (!bed.ok()) return bed.status();
+  // Whether the stages start at all.
+  if (absl::Status status = (*bed)->Reset(0); !status.ok()) return status;
+  for (const v1::Test& test : pipeline.spec().tests()) {
+    suite->tests.push_back(RunTest(pipeline, test, options.files, **bed));
+    // A stage that has ended does not take the tests behind with it.
+    if (suite->tests.back().error.empty() || (*bed)->Reset(0).ok()) continue;
+    bed = TestBed::Start(plan, options);
+    if (!bed.ok()) return bed.status();
+  }
+  auto coverage = (*bed)->Coverage();
+  if (coverage.ok()) suite->coverage = *std::move(coverage);
+  return coverage.status();
+}
+
+absl::Status RunJob(const Job& job, const RunOptions& options, Suite* suite) {
   v1::Pipeline pipeline = job.pipeline;
   const absl::Status fetched =
-      FetchFiles({.folder = base::StrCat(".levada/", suite.pipeline, "/files"),
+      FetchFiles({.folder = base::StrCat(".levada/", suite->pipeline, "/files"),
                   .files_dir = job.files,
                   .secrets_dir = options.secrets},
                  &pipeline);
-  if (!fetched.ok()) {
-    suite.error = base::View(fetched.message());
-    return suite;
-  }
+  if (!fetched.ok()) return fetched;
   const pipeline::Plan plan = pipeline::Compile(pipeline);
   pipeline::ApplyDefaults(&pipeline);
-  const auto& tests = pipeline.spec().tests();
   TestBed::Options bed_options{options.programs, job.files, options.secrets, {}};
-  for (const v1::Test& test : tests) {
+  for (const v1::Test& test : pipeline.spec().tests()) {
     for (const auto& expected : test.expect()) bed_options.looked_at.insert(expected.stage());
   }
-  auto bed = TestBed::Start(plan, bed_options);
-  absl::Status status = bed.status();
-  if (status.ok()) status = (*bed)->Reset(0);  // whether the stages start at all
-  if (status.ok()) {
-    for (const v1::Test& test : tests) {
-      suite.tests.push_back(RunTest(pipeline, test, job.files, **bed));
-      // A stage that ended takes the tests behind with it.
-      if (!suite.tests.back().error.empty()) bed = TestBed::Start(plan, bed_options);
-      if (!bed.ok()) break;
-    }
-    status = bed.status();
+  return RunTests(pipeline, plan, bed_options, suite);
+}
+
+Suite SuiteOf(const Job& job, const RunOptions& options) {
+  const auto began = std::chrono::steady_clock::now();
+  Suite suite{.file = job.file, .pipeline = job.pipeline.metadata().name()};
+  if (job.pipeline.spec().tests_size() == 0) return suite;
+  if (absl::Status status = RunJob(job, options, &suite); !status.ok()) {
+    suite.error = base::View(status.message());
   }
-  if (status.ok()) {
-    auto coverage = (*bed)->Coverage();
-    status = coverage.status();
-    if (coverage.ok()) suite.coverage = *std::move(coverage);
-  }
-  if (!status.ok()) suite.error = base::View(status.message());
   suite.took = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - began);
   return suite;
@@ -129,7 +133,7 @@ std::vector<Suite> RunJobs(const std::vector<Job>& jobs, const RunOptions& optio
   std::condition_variable ended;
   const auto work = [&] {
     for (size_t i = next++; i < jobs.size(); i = next++) {
-      Suite suite = RunJob(jobs[i], options);
+      Suite suite = SuiteOf(jobs[i], options);
       const std::lock_guard lock(mutex);
       suites[i] = std::move(suite);
       ended.notify_one();

@@ -18,8 +18,8 @@ inline constexpr int64_t kTestBeginMs = 1'767'225'600'000;
 // `that`. Null where there is not just one, or the stage writes elsewhere.
 const v1::Topic* ResultTopic(const v1::Pipeline& pipeline, const v1::TestExpectation& expectation);
 
-// When an event arrives that comes in at `now_ms` or later, and of which nothing else is said: at its
-// own time. `own`: that time as the event has it, text or number; empty for none.
+// When an event arrives that comes in at `now_ms` or later, and of which nothing else is said: at
+// its own time. `own`: that time as the event has it, text or number; empty for none.
 int64_t ArrivalMs(std::string_view own, int64_t now_ms);
 
 // Milliseconds since 1970; `otherwise` where it is empty or cannot be read.
