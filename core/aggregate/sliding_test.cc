@@ -111,6 +111,27 @@ TEST(Sliding, SumsKeepTheirPrecisionWhenLargeValuesLeave) {
   EXPECT_NEAR(Number(results[2]), 0.5042194840896, 1e-9);
 }
 
+TEST(Sliding, ALargeValueLeavesNothingBehind) {
+  TestSet test({{"sum(x)"}, {"stddev(x)"}}, Use::kSliding);
+  auto sliding = SlidingState::Make(&test.set(), {.spans_us = {kMinute}});
+  ASSERT_TRUE(sliding.ok());
+  // Whenever it leaves: totals are made anew at certain panes anyway.
+  for (int large = 0; large < 20; ++large) {
+    OwnedBlob blob;
+    expr::Value results[2];
+    for (int i = 0; i < 90; ++i) {
+      // Two doubles hold 1e60 and 1e30, but not the ones beside them.
+      const Inputs& inputs = test.Evaluate(i == large       ? R"({"x":1e60})"
+                                           : i == large + 1 ? R"({"x":1e30})"
+                                                            : R"({"x":1})");
+      sliding->Update(&blob, i * kSecond, kNever, inputs, &test.arena(), results);
+      if (i <= large + 60) continue;
+      ASSERT_EQ(Number(results[0]), 60) << large << " " << i;
+      ASSERT_EQ(Number(results[1]), 0) << large << " " << i;
+    }
+  }
+}
+
 TEST(Sliding, WrongOptionsAreRefused) {
   TestSet test({{"count()"}}, Use::kSliding);
   const auto make = [&](SlidingOptions options) {
