@@ -41,6 +41,8 @@ class Consumer {
     // A name that stays over restarts of this worker (static membership, KIP-345): it gets its
     // partitions back at once, and a forgotten twin of it is fenced. Empty: a new member each time.
     std::string instance;
+    // What others see of it in the group's description; empty: nothing that tells it apart.
+    std::string client_id;
   };
 
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Options& options,
