@@ -30,7 +30,7 @@ def test_soon_after_apply_the_first_event_is_scored_and_in_the_end_all_have_come
         eventually(lambda: pipeline.live()["status"]["lag"] == 0, "nothing waits", every=1)
         status = pipeline.live()["status"]
         assert status["phase"] == "Running"
-        assert status["stagesReady"] == "5/5" and status["topicsReady"] == "4/4"
+        assert status["stagesReady"] == "5/5" and status["topicsReady"] == "6/6"
 
 
 def results(pipeline) -> int:
