@@ -123,9 +123,11 @@ class Parser {
       }
       names.push_back(kFunctions[i].name);
     }
-    const std::string hint = base::DidYouMean(name.text, names);
-    return Fail(name.offset, base::StrCat("there is no aggregate \"", name.text, "\"",
-                                          hint.empty() ? "; there are " + AllFunctions() : hint));
+    const std::string_view nearest = base::Nearest(name.text, names);
+    return Fail(name.offset,
+                base::StrCat("no such aggregate: '", name.text, "'; ",
+                             nearest.empty() ? base::StrCat("there are ", AllFunctions())
+                                             : base::StrCat("did you mean '", nearest, "'?")));
   }
 
   // From behind the opening parenthesis.
