@@ -91,10 +91,11 @@ TEST(AllocationTest, WithAModelOnlyThoseOfTheLibrary) {
   const auto chain = stage.MakeChain();
   ASSERT_NE(chain, nullptr);
   OutputBatch out;
-  const int64_t one_call = Allocations(*chain, BatchOf(100), &out);
-  const int64_t four_calls = Allocations(*chain, BatchOf(2000), &out);
-  EXPECT_LT(one_call, 150);
-  EXPECT_LE(four_calls, 4 * one_call);
+  const int64_t few = Allocations(*chain, BatchOf(100), &out);
+  const int64_t many = Allocations(*chain, BatchOf(2000), &out);
+  // The library takes some for each of the sixty trees and none for a row.
+  EXPECT_LT(few, 1000);
+  EXPECT_LT(many, few + 50);
 }
 
 }  // namespace

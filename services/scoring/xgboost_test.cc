@@ -152,11 +152,11 @@ TEST_F(XgboostTest, ManyRowsAreScoredAsOne) {
   const auto model = LoadXgboost(kFraud, 5);
   ASSERT_TRUE(model.ok());
   std::vector<float> inputs;
-  for (int i = 0; i < 5 * 1777; ++i) inputs.push_back(static_cast<float>((i * 7919) % 400));
+  for (int i = 0; i < 5 * 4777; ++i) inputs.push_back(static_cast<float>((i * 7919) % 400));
   std::vector<float> all;
   std::vector<float> one;
-  ASSERT_TRUE((*model)->Predict(inputs.data(), 1777, &all).ok());
-  ASSERT_EQ(all.size(), 1777u);
+  ASSERT_TRUE((*model)->Predict(inputs.data(), 4777, &all).ok());
+  ASSERT_EQ(all.size(), 4777u);
   for (size_t row = 0; row < all.size(); row += 37) {
     ASSERT_TRUE((*model)->Predict(inputs.data() + row * 5, 1, &one).ok());
     EXPECT_EQ(all[row], one[0]) << row;
