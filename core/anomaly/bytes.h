@@ -91,6 +91,7 @@ class ByteReader {
       Fail();
       return;
     }
+    if (size == 0) return;  // then there may be no data at all
     std::memcpy(data, rest_.data(), size);
     rest_.remove_prefix(size);
   }

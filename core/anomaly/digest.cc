@@ -184,7 +184,7 @@ void Digest::Parse(ByteReader& in) {
   for (size_t i = 0; i < count && in.ok(); ++i) {
     const float place = in.Float(static_cast<float>(kFurthest));
     const float weight = in.Float(kLargest);
-    if (weight <= 0 || (i > 0 && place <= places_.back())) in.Fail();
+    if (weight < 0.9f * kLeastWeight || (i > 0 && place <= places_.back())) in.Fail();
     places_.push_back(place);
     weights_.push_back(weight);
   }

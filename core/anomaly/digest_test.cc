@@ -82,6 +82,24 @@ TEST(Digest, ConstantThenNot) {
   EXPECT_GT(digest.Score(7.001), 8);
 }
 
+// A weight next to nothing alone in a digest made the score infinite.
+TEST(Digest, RefusesAWeightThatCannotBe) {
+  for (const float weight : {0.0f, 1e-30f, 0.1f}) {
+    std::string bytes;
+    ByteWriter out(&bytes);
+    out.Double(0);
+    out.Double(0);
+    out.Double(1);
+    out.Number(1);
+    out.Number(1);
+    out.Float(0);
+    out.Float(weight);
+    ByteReader in(bytes);
+    Digest(16, 300).Parse(in);
+    EXPECT_FALSE(in.ok()) << weight;
+  }
+}
+
 TEST(Digest, GoesOnTheSameAndRefusesWhatIsNotItsState) {
   Digest digest(16, 300);
   base::Random random(1);
