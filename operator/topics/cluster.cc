@@ -257,15 +257,18 @@ bool Cluster::Make(const kube::ObjectKey& pipeline, const std::vector<kafka::New
   }
   std::vector<std::string> existed;
   const absl::Status status = admin_->Create(topics, &existed);
+  bool ours = true;
   for (const std::string& topic : existed) {
     if (again.contains(topic)) continue;
     asked_.erase({pipeline, topic});
-    // Somebody was faster: it is theirs, and looked at as such from now on.
+    // Somebody was faster: it is theirs, and looked at as such with the next reading of the lag.
+    ours = false;
+    Fail(decision, topic, absl::AlreadyExistsError("somebody else has just made it"));
     if (Row* row = RowOf(decision, topic)) row->managed = false;
   }
   if (!status.ok() && topics.size() > 1) {
     // Which of them failed is found one by one.
-    bool all = true;
+    bool all = ours;
     for (const kafka::NewTopic& topic : topics) {
       if (std::find(existed.begin(), existed.end(), topic.name) != existed.end()) continue;
       all = Make(pipeline, {topic}, decision) && all;
@@ -276,7 +279,7 @@ bool Cluster::Make(const kube::ObjectKey& pipeline, const std::vector<kafka::New
     Fail(decision, topics[0].name, status);
     RowOf(decision, topics[0].name)->partitions = 0;
   }
-  return status.ok();
+  return ours && status.ok();
 }
 
 // A change that fails says so at its topic; the others are made. False: one has failed.

@@ -159,6 +159,8 @@ TEST_F(KafkaTest, MakesTopicsPutsDriftRightAndGrowsThem) {
 
 TEST_F(KafkaTest, LeavesSomebodyElsesTopicAlone) {
   ASSERT_TRUE(admin_->Create({{id_ + "theirs", 2, -1, {{"retention.ms", "5000"}}}}).ok());
+  // A broker tells of a new topic a moment after the controller has made it.
+  ASSERT_TRUE(Eventually([&] { return State("theirs").partitions == 2; }));
   Applied shop = Make("shop", "theirs");
   ASSERT_TRUE(BecomesReady(shop)) << Want(shop).ready.message;
   EXPECT_THAT(Want(shop).ready.message, HasSubstr("used as it is"));
@@ -206,7 +208,8 @@ TEST_F(KafkaTest, MarkersOfTransactionsAreNoLag) {
   ASSERT_TRUE((*producer)->Flush(seconds(20)).ok()) << "else it never gets to Kafka";
   ASSERT_TRUE((*producer)->Abort().ok());
   // One record that nobody will ever see, and a marker: two offsets.
-  ASSERT_EQ(admin_->QueryWatermarks(id_ + "orders")->at(0).high, 2);
+  const auto high = [&] { return admin_->QueryWatermarks(id_ + "orders")->at(0).high; };
+  ASSERT_TRUE(Eventually([&] { return high() == 2; })) << "the marker comes a moment after Abort";
   EXPECT_TRUE(Eventually([&] {
     const PipelineInKafka known = Want(shop);
     const auto stage = known.stages.find("keep");
