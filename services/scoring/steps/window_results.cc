@@ -92,7 +92,7 @@ void KeyFields::Read(std::string_view key, base::Arena* arena,
 
 std::string_view KeyFields::RecordKey(std::string_view key, std::span<const expr::Value> values,
                                       base::Arena* arena) const {
-  if (values.size() != 1) return arena->Copy(key);
+  if (values.size() != 1) return key;
   std::string text;
   expr::AppendText(values[0], &text);
   return arena->Copy(text);

@@ -32,7 +32,7 @@ class KeyFields {
   // False: a field has no value that can be a key, `key` is the error. The view is valid until the
   // next call.
   bool Write(expr::Activation& activation, std::string_view* key);
-  // The values of a key, in the arena.
+  // The values of a key; text may be a view of it.
   void Read(std::string_view key, base::Arena* arena, std::span<expr::Value> values) const;
   // The key of a result's record: one value as text, several as their array.
   std::string_view RecordKey(std::string_view key, std::span<const expr::Value> values,
