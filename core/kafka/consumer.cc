@@ -13,7 +13,8 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
-constexpr std::chrono::seconds kPlaceTimeout{3};
+// A group waits for members that have died as long as a session lasts, 10 s.
+constexpr std::chrono::seconds kPlaceTimeout{12};
 
 class ConsumerImpl : public Consumer {
  public:
