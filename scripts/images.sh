@@ -45,7 +45,10 @@ make_base() {
   mmdebstrap --quiet --variant=essential --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$suite" - | podman import --quiet - "$base" >/dev/null
+    "$suite" - | podman import --quiet - "$base" >/dev/null || {
+    podman image rm --ignore "$base" >/dev/null # the half of one that came through is no base
+    die "no base could be made of packages; is their archive reachable?"
+  }
 }
 
 # starts: whether every program finds its libraries in the image, and runs without root. The limits are
