@@ -1,6 +1,7 @@
 """docs/steps: each page's example is a pipeline whose tests pass and reach every step."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -20,6 +21,8 @@ def blocks(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_example_of_a_page_does_what_it_says(page, build_dir, tmp_path):
     examples = []
+    for events in page.parent.glob("*.ndjson"):
+        shutil.copy(events, tmp_path)
     for language, title, text in blocks(page):
         if title:
             (tmp_path / title).write_text(text)

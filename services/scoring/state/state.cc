@@ -167,6 +167,7 @@ void StageState::Checkpoint(OutputBatch* changes) {
   for (auto& [number, partition] : partitions_) {
     for (size_t i = 0; i < steps_.size(); ++i) {
       StepState& step = *partition->steps[i];
+      step.BeforeCheckpoint();
       // First: a key may have come back since.
       for (const auto& [bucket, keys] : step.forgotten_) {
         for (const std::string& key : keys) {

@@ -47,6 +47,8 @@ class StepState {
 
   // Whether bytes of the changelog can be this step's state: they may have been written by anybody.
   virtual bool Valid(std::string_view value) const = 0;
+  // What is changed and not yet in the tables is to be there now.
+  virtual void BeforeCheckpoint() {}
   // After the last record of the changelog.
   virtual void Restored() {}
 

@@ -17,6 +17,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeStep(const StepContext& context) {
   if (step.has_explode()) return MakeExplode(context);
   if (step.has_features()) return MakeFeatures(context);
   if (step.has_window()) return MakeWindow(context);
+  if (step.has_anomaly()) return MakeAnomaly(context);
   return absl::InvalidArgumentError("a step without a kind");
 }
 

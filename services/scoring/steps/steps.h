@@ -14,6 +14,7 @@ absl::StatusOr<std::unique_ptr<Step>> MakeRules(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeJoin(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeLookup(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeDedup(const StepContext& context);
+absl::StatusOr<std::unique_ptr<Step>> MakeAnomaly(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeExplode(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeFeatures(const StepContext& context);
 absl::StatusOr<std::unique_ptr<Step>> MakeWindow(const StepContext& context);
