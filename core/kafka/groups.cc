@@ -136,6 +136,28 @@ class GroupsImpl : public Groups {
     return next;
   }
 
+  absl::StatusOr<std::vector<GroupMember>> Members(const std::string& group,
+                                                   const std::string& topic) override {
+    const auto options = Options(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    Handle<rd_kafka_queue_t> queue(rd_kafka_queue_new(client_), rd_kafka_queue_destroy);
+    const char* name = group.c_str();
+    rd_kafka_DescribeConsumerGroups(client_, &name, 1, options.get(), queue.get());
+    const Event event(rd_kafka_queue_poll(queue.get(), timeout_ms_ + 1000), rd_kafka_event_destroy);
+    if (event == nullptr) return absl::UnavailableError("Kafka did not answer in time");
+    const std::string what = base::StrCat("asking for the members of ", group);
+    if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return ToStatus(rd_kafka_event_error(event.get()), what);
+    }
+    size_t count = 0;
+    const rd_kafka_ConsumerGroupDescription_t** groups =
+        rd_kafka_DescribeConsumerGroups_result_groups(
+            rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+    if (count != 1) return absl::InternalError(what);
+    const rd_kafka_error_t* error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
+    if (error != nullptr) return ToStatus(rd_kafka_error_code(error), what);
+    return ReadMembers(*groups[0], topic);
+  }
+
   absl::Status DeleteWithPrefix(const std::string& prefix) override {
     const rd_kafka_group_list* list = nullptr;
     const rd_kafka_resp_err_t error = rd_kafka_list_groups(client_, nullptr, &list, timeout_ms_);
@@ -213,6 +235,31 @@ class GroupsImpl : public Groups {
         (*next)[entry.partition] = entry.offset;
       }
     }
+  }
+
+  static absl::StatusOr<std::vector<GroupMember>> ReadMembers(
+      const rd_kafka_ConsumerGroupDescription_t& group, const std::string& topic) {
+    const rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(&group);
+    if (state == RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE ||
+        state == RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE) {
+      return absl::UnavailableError("partitions are being shared out among the workers");
+    }
+    std::vector<GroupMember> members(rd_kafka_ConsumerGroupDescription_member_count(&group));
+    for (size_t i = 0; i < members.size(); ++i) {
+      const rd_kafka_MemberDescription_t* member =
+          rd_kafka_ConsumerGroupDescription_member(&group, i);
+      const auto text = [](const char* value) { return std::string(value ? value : ""); };
+      members[i].client_id = text(rd_kafka_MemberDescription_client_id(member));
+      members[i].host = text(rd_kafka_MemberDescription_host(member));
+      const rd_kafka_MemberAssignment_t* assignment = rd_kafka_MemberDescription_assignment(member);
+      const rd_kafka_topic_partition_list_t* list =
+          assignment ? rd_kafka_MemberAssignment_partitions(assignment) : nullptr;
+      for (int j = 0; list != nullptr && j < list->cnt; ++j) {
+        if (list->elems[j].topic != topic) continue;
+        members[i].partitions.push_back(list->elems[j].partition);
+      }
+    }
+    return members;
   }
 
   static absl::Status Deleted(rd_kafka_event_t* event) {

@@ -18,6 +18,8 @@
 //   auto next = groups->Next({{"levada.default.fraud.detect", "transactions", 6}});
 //   // lag of partition i: ends["transactions"][i].end - max(next[0][i], ends[...][i].begin)
 //
+//   auto members = groups->Members("levada.default.fraud.detect", "transactions");
+//
 // Ends are those of committed data: behind an open transaction nothing can be read yet.
 // Every call ends within about its timeout. Threads: any, one call at a time.
 namespace levada::kafka {
@@ -31,6 +33,12 @@ struct GroupOnTopic {
 struct PartitionEnds {
   int64_t begin = 0;
   int64_t end = 0;
+};
+
+struct GroupMember {
+  std::string client_id;
+  std::string host;  // as the broker sees it: "/10.0.0.7"
+  std::vector<int32_t> partitions;
 };
 
 class Groups {
@@ -50,6 +58,10 @@ class Groups {
   // for a group that could not be asked.
   virtual absl::StatusOr<std::vector<std::vector<int64_t>>> Next(
       const std::vector<GroupOnTopic>& groups) = 0;
+  // Who is in the group, and which partitions of the topic each of them has. kUnavailable: the
+  // partitions are being shared out anew. None of what members say of themselves is checked.
+  virtual absl::StatusOr<std::vector<GroupMember>> Members(const std::string& group,
+                                                           const std::string& topic) = 0;
   // Deletes the groups whose names begin so. One with members cannot be deleted: kUnavailable names
   // it.
   virtual absl::Status DeleteWithPrefix(const std::string& prefix) = 0;

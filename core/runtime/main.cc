@@ -37,6 +37,7 @@ struct Flags {
   std::string files_dir;
   std::string data_dir = "levada-data";
   std::string instance;
+  std::string advertise;
   std::string address = "127.0.0.1";
   std::string listen = "0.0.0.0";
   uint16_t http_port = 0;
@@ -70,6 +71,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "IP address of the ports that the manifest names (ingest, detector)")
       ->check(base::CheckIpAddress)
       ->capture_default_str();
+  app.add_option(
+         "--advertise", flags.advertise,
+         "IP address at which the stage's other workers reach these ports (default: that of "
+         "--listen, or the one that Kafka sees)")
+      ->envname("LEVADA_ADVERTISE")
+      ->check(base::CheckIpAddress);
   app.add_option("--address", flags.address, "IP address of metrics, health and control")
       ->check(base::CheckIpAddress)
       ->capture_default_str();
@@ -245,9 +252,9 @@ int Run(const Flags& flags, const Service& service) {
       {"pipeline", pipeline->metadata().name()},
       {"stage", stage->name()}};
   StageMetrics metrics(registry, labels);
-  const StageContext context{*pipeline, *stage,         secrets,     kafka,
-                             metrics,   registry,       control,     flags.alone(),
-                             files_dir, flags.data_dir, flags.listen};
+  const StageContext context{*pipeline, *stage,         secrets,      kafka,
+                             metrics,   registry,       control,      flags.alone(),
+                             files_dir, flags.data_dir, flags.listen, flags.advertise};
   absl::StatusOr<Made> made = Make(service, context);
   if (!made.ok()) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));

@@ -271,7 +271,12 @@ class Session : public kafka::RebalanceListener {
     closing_ = true;
     worker_.control.Beat(kCloseWithin);
     if (!status.ok()) output_.Abort();
-    if (consumer_ != nullptr) consumer_->Close();
+    if (consumer_ == nullptr) return status;
+    if (state_ != nullptr) {
+      // From when the group gives its partitions away nobody is to be answered from their state.
+      for (const int32_t partition : consumer_->assignment()) state_->Release(partition);
+    }
+    consumer_->Close();
     return status;
   }
 
@@ -312,7 +317,11 @@ absl::Status RunProcessor(Worker& worker, Processor& processor) {
     worker.control.Beat();
     absl::StatusOr<std::vector<int64_t>> limits = MaxRecordBytes(worker.kafka, written);
     status = limits.status();
-    if (status.ok() && !std::exchange(serving, true)) status = processor.StartServing();
+    if (status.ok() && !serving) {
+      status = processor.StartServing();
+      serving = status.ok();
+      worker.client_id = processor.client_id();
+    }
     if (status.ok()) {
       const auto began = Clock::now();
       status = Session(worker, processor, settings, topics, *limits).Run();

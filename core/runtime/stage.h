@@ -77,6 +77,7 @@ struct StageContext {
   std::string files_dir;
   std::string data_dir;
   std::string listen = "0.0.0.0";  // IP address of the ports that the manifest names
+  std::string advertise = "";      // IP address at which other workers reach them; empty: not known
 };
 
 // How many events have come to a step, and for how many each of its rules held.
@@ -105,6 +106,9 @@ class Processor {
   // reached. Drain: no new requests, finish those under way.
   virtual absl::Status StartServing() { return absl::OkStatus(); }
   virtual void StopServing() {}
+  // The name of its consumer, which others of the group see; asked for after StartServing. Empty:
+  // nothing to say.
+  virtual std::string client_id() const { return ""; }
 };
 
 // Where a sink is to begin or has got to: partition → next offset to read.

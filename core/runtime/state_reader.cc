@@ -25,6 +25,7 @@ absl::Status StateReader::Open() {
   const auto partitions = changelog_->CountPartitions(state_.changelog(), kMetadataTimeout);
   if (!partitions.ok()) return partitions.status();
   changelog_partitions_ = *partitions;
+  state_.SetPartitions(changelog_partitions_);
   return CheckPartitions(kMetadataTimeout);
 }
 
@@ -53,6 +54,7 @@ absl::Status StateReader::OpenTables() {
     tables_.push_back(*std::move(reader));
   }
   tables_loaded_ = tables_.empty();
+  if (tables_loaded_) state_.TablesLoaded();
   return absl::OkStatus();
 }
 
@@ -93,6 +95,7 @@ absl::Status StateReader::Step(milliseconds timeout) {
     loaded = loaded && tables_[i]->caught_up();
   }
   tables_loaded_ = loaded;
+  if (loaded) state_.TablesLoaded();
   return absl::OkStatus();
 }
 

@@ -30,9 +30,14 @@ class Stateful {
   // began is here before the first Process.
   virtual void UpdateTable(size_t table, const Batch& records) = 0;
 
+  // After the last of those records, and at once where there are no tables.
+  virtual void TablesLoaded() {}
+
   // ---- State by partition of the input ----
   // The topic of it; empty: nothing is kept by partition.
   virtual const std::string& changelog() const = 0;
+  // How many partitions the input has; before any of them is assigned.
+  virtual void SetPartitions(int32_t partitions) { (void)partitions; }
   // `of`: how many partitions the input has.
   virtual void Assign(int32_t partition, int32_t of) = 0;
   // Records of the changelog, of partitions that were assigned. Not OK: the state cannot be used.

@@ -16,6 +16,7 @@ absl::StatusOr<std::unique_ptr<kafka::Consumer>> OpenInput(const Worker& worker,
   options.group = worker.group;
   options.topic = worker.input;
   options.instance = worker.instance;
+  options.client_id = worker.client_id;
   return kafka::Consumer::Create(options, listener);
 }
 

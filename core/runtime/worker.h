@@ -35,9 +35,10 @@ struct Worker {
   Control& control;
   StageMetrics& metrics;
   kafka::ClientConfig kafka;
-  std::string group;     // consumer group
-  std::string input;     // topic to read
-  std::string instance;  // stays over restarts of this worker; may be empty
+  std::string group;           // consumer group
+  std::string input;           // topic to read
+  std::string instance;        // stays over restarts of this worker; may be empty
+  std::string client_id = "";  // Processor::client_id
 };
 
 // The reader of the worker's input, in its group. `listener` outlives it.

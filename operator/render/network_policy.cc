@@ -8,8 +8,9 @@ Json Tcp(const char* port) { return {{"protocol", "TCP"}, {"port", port}}; }
 }  // namespace
 
 // Who may call a stage's pods. What the manifest opens is open to everybody: it is the pipeline's
-// front door. Control has no log-in, so that only the operator reaches it; the operator also asks
-// for the status that the workers have beside their metrics.
+// front door, and there the workers of a stage with a detector reach each other too. Control has no
+// log-in, so that only the operator reaches it; the operator also asks for the status that the
+// workers have beside their metrics.
 //
 // What they call is not restricted: Kafka, mail servers and webhooks are host names, of which a
 // NetworkPolicy knows nothing. Who wants that adds a policy of his own; policies add up, and the

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/base/strings.h"
 #include "core/pipeline/resource_json.h"
 #include "operator/render/inputs.h"
@@ -82,9 +84,16 @@ Json EnvOf(const StageView& stage, const Json& pod) {
   Json env = Json::array();
   const std::string& level = stage.world.settings.log_level;
   if (!level.empty()) env.push_back({{"name", "LEVADA_LOG_LEVEL"}, {"value", level}});
+  if (stage.stage.scoring().has_serve()) {
+    // Where the stage's other workers find this one's detector.
+    env.push_back({{"name", "LEVADA_ADVERTISE"},
+                   {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}});
+  }
   if (!pod.contains("env")) return env;
   for (const Json& variable : pod["env"]) {
-    if (!env.empty() && variable["name"] == env[0]["name"]) env.erase(0);
+    const auto same = std::find_if(
+        env.begin(), env.end(), [&](const Json& own) { return own["name"] == variable["name"]; });
+    if (same != env.end()) env.erase(same);
     env.push_back(variable);
   }
   return env;

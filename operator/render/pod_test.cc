@@ -49,6 +49,22 @@ TEST(PodTest, RunsTheSliceWithTheProgramOfItsKind) {
   EXPECT_EQ(worker["livenessProbe"]["httpGet"]["path"], "/healthz");
 }
 
+TEST(PodTest, AWorkerWithADetectorKnowsWhereOthersFindIt) {
+  EXPECT_FALSE(Scene(OneStage(kScore)).Worker("score").contains("env"));
+  const auto env_of = [](const std::string& pod) {
+    return Scene(
+               OneStage("{name: score, scoring: {from: orders, to: scored, serve: {}}" + pod + "}"))
+        .Worker("score")["env"];
+  };
+  const Json own = env_of("");
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0]["name"], "LEVADA_ADVERTISE");
+  EXPECT_EQ(own[0]["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
+  const Json theirs = env_of(", pod: {env: [{name: LEVADA_ADVERTISE, value: 10.0.0.7}]}");
+  ASSERT_EQ(theirs.size(), 1u);
+  EXPECT_EQ(theirs[0]["value"], "10.0.0.7");
+}
+
 TEST(PodTest, TheImageIsTheStagesTheKindsOrTheOperators) {
   Scene scene(OneStage(kScore));
   scene.settings.image = "levada:1";

@@ -154,6 +154,13 @@ TEST(RenderTest, OnlyTheOperatorReachesControlAndEverybodyTheFrontDoor) {
   EXPECT_TRUE(scene.Object("NetworkPolicy", "shop-gate").is_null());
 }
 
+TEST(RenderTest, WorkersReachEachOthersDetectors) {
+  const Scene scene(OneStage("{name: score, scoring: {from: orders, to: scored, serve: {}}}"));
+  const Json front = scene.Object("NetworkPolicy", "shop-score")["spec"]["ingress"][0];
+  EXPECT_FALSE(front.contains("from")) << "pods of the stage are among everybody";
+  EXPECT_EQ(front["ports"][1]["port"], "grpc");
+}
+
 TEST(RenderTest, ABudgetIsThereWhereThereMayBeSeveralWorkers) {
   const auto has_budget = [](const std::string& stage) {
     return !Scene(OneStage(stage)).Object("PodDisruptionBudget", "shop-score").is_null();

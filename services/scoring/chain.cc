@@ -162,16 +162,25 @@ void Chain::ScanAll(const Batch& in, OutputBatch* out) {
   }
 }
 
-int32_t Chain::PartitionOf(std::optional<std::string_view> key) {
+absl::StatusOr<int32_t> Chain::PartitionOf(std::optional<std::string_view> key) {
+  if (!event_time_ || !key) return 0;
   const std::lock_guard lock(shared_state().mutex);
   const auto partitions = static_cast<uint32_t>(shared_state().input_partitions());
-  return static_cast<int32_t>(key ? (expr::Murmur2(*key) & 0x7fffffff) % partitions : 0);
+  if (partitions == 0) return absl::UnavailableError("this worker has not begun to read its topic");
+  return static_cast<int32_t>((expr::Murmur2(*key) & 0x7fffffff) % partitions);
 }
 
 bool Chain::Owns(int32_t partition) {
   if (!event_time_) return true;  // nothing is kept by partition
   const std::lock_guard lock(shared_state().mutex);
-  return shared_state().Find(partition) != nullptr;
+  const Partition* const found = shared_state().Find(partition);
+  return found != nullptr && found->restored;
+}
+
+bool Chain::HasTables() {
+  if (tables_.topics().empty()) return true;
+  const std::lock_guard lock(shared_state().mutex);
+  return stream_ == nullptr ? tables_loaded_ : stream_->tables_loaded_;
 }
 
 bool Chain::PlaceInTime(const Record& record, Row* row, std::string* error) {
@@ -191,6 +200,16 @@ std::vector<runtime::StepReached> Chain::Coverage() const {
 void Chain::UpdateTable(size_t table, const Batch& records) {
   const std::lock_guard lock(state_.mutex);
   tables_.Update(table, records);
+}
+
+void Chain::TablesLoaded() {
+  const std::lock_guard lock(state_.mutex);
+  tables_loaded_ = true;
+}
+
+void Chain::SetPartitions(int32_t partitions) {
+  const std::lock_guard lock(state_.mutex);
+  state_.set_input_partitions(partitions);
 }
 
 void Chain::Assign(int32_t partition, int32_t of) {
@@ -242,6 +261,7 @@ void Chain::Reset() {
   const std::lock_guard lock(state_.mutex);
   state_.Reset();
   tables_.Reset();
+  tables_loaded_ = false;
 }
 
 }  // namespace levada::scoring

@@ -34,10 +34,13 @@ class Chain : public runtime::Processor, private runtime::Stateful {
 
   const std::vector<std::string>& output_topics() const override { return outputs_.topics(); }
   absl::Status Process(const Batch& in, OutputBatch* out) override;
-  // The partition of the input that has the state of events with this key (none: without), and
-  // whether this worker has it. Threads: any.
-  int32_t PartitionOf(std::optional<std::string_view> key);
+  // The partition of the input that has the state of events with this key (none: without).
+  // Unavailable: that is not known before the stage reads. Threads: any.
+  absl::StatusOr<int32_t> PartitionOf(std::optional<std::string_view> key);
+  // Whether all that is known of this partition is here. Threads: any.
   bool Owns(int32_t partition);
+  // Whether the tables are here, if there are any. Threads: any.
+  bool HasTables();
   // Null where no step remembers anything.
   runtime::Stateful* state() override {
     return state_.empty() && tables_.topics().empty() ? nullptr : this;
@@ -61,6 +64,8 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   // runtime::Stateful
   const std::vector<std::string>& tables() const override { return tables_.topics(); }
   void UpdateTable(size_t table, const Batch& records) override;
+  void TablesLoaded() override;
+  void SetPartitions(int32_t partitions) override;
   const std::string& changelog() const override { return changelog_; }
   void Assign(int32_t partition, int32_t of) override;
   absl::Status Restore(const Batch& records) override;
@@ -74,6 +79,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   StageState state_;
   Tables own_tables_;
   Tables& tables_;
+  bool tables_loaded_ = false;  // of the stream's
   std::string changelog_;
   std::optional<EventTime> event_time_;
   std::optional<StateProbe> probe_;

@@ -11,6 +11,10 @@ Batch BatchOf(std::string_view topic, const Record& record) {
   return Batch(topic, {record}, nullptr);
 }
 
+absl::Status AskAgain(std::string_view why) {
+  return absl::UnavailableError(base::StrCat(why, ". Ask again in a few seconds"));
+}
+
 }  // namespace
 
 Detector::Detector(std::unique_ptr<Chain> chain, const v1::Topic* from) : chain_(std::move(chain)) {
@@ -39,22 +43,35 @@ Record Detector::ToRecord(std::string_view event, std::string* key) const {
   return record;
 }
 
-absl::StatusOr<Detector::Answer> Detector::Detect(std::string event) {
-  const auto began = std::chrono::steady_clock::now();
+void Detector::Detect(std::string event, bool forwarded, Done done) {
   std::string key;
   Record record = ToRecord(event, &key);
-  record.partition =
+  const auto partition =
       chain_->PartitionOf(record.has_key ? std::optional<std::string_view>(key) : std::nullopt);
-  if (!chain_->Owns(record.partition)) {
-    return absl::UnavailableError(base::StrCat(
-        "what is known of this key is with another worker: partition ", record.partition));
+  if (!partition.ok()) return done(AskAgain(base::View(partition.status().message())));
+  record.partition = *partition;
+  absl::StatusOr<std::optional<Answer>> answer = Score(record);
+  if (!answer.ok()) return done(answer.status());
+  if (*answer) return done(**std::move(answer));
+  if (forwarded || forwarder_ == nullptr) {
+    return done(AskAgain(base::StrCat("this worker does not have, or has not read, what is known ",
+                                      "of partition ", record.partition)));
   }
+  forwarder_->Detect(record.partition, std::move(event), std::move(done));
+}
+
+absl::StatusOr<std::optional<Answer>> Detector::Score(const Record& record) {
+  if (!chain_->Owns(record.partition)) return std::nullopt;
+  if (!chain_->HasTables()) return AskAgain("this worker reads its tables");
+  const auto began = std::chrono::steady_clock::now();
   const Batch batch = BatchOf(topic_, record);
   Answer answer;
   std::lock_guard lock(mutex_);
   output_.Clear();
   if (absl::Status status = chain_->Process(batch, &output_); !status.ok()) return status;
   if (!output_.dead_letters().empty()) {
+    // It may be one just because the partition has gone meanwhile.
+    if (!chain_->Owns(record.partition)) return std::nullopt;
     return absl::InvalidArgumentError(output_.dead_letters().front().error);
   }
   for (const OutputRecord& record : output_.records()) {

@@ -4,12 +4,12 @@
 
 #include "core/base/address.h"
 #include "core/base/log.h"
-#include "core/base/secrets.h"
 #include "core/base/strings.h"
 #include "core/http/server.h"
 #include "core/json/write.h"
 #include "levada/v1/services.grpc.pb.h"
 #include "services/scoring/detector.h"
+#include "services/scoring/peers/address.h"
 
 namespace levada::scoring {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 constexpr uint64_t kMaxEventBytes = 1 << 20;
 constexpr std::chrono::seconds kStopWithin{5};
 
-std::string ToJson(const Detector::Answer& answer) {
+std::string ToJson(const Answer& answer) {
   std::string body = base::StrCat("{\"kept\":", answer.kept ? "true" : "false", ",\"topics\":[");
   for (size_t i = 0; i < answer.topics.size(); ++i) {
     if (i > 0) body.push_back(',');
@@ -29,6 +29,34 @@ std::string ToJson(const Detector::Answer& answer) {
   return body;
 }
 
+void ToResponse(Answer answer, v1::DetectResponse* response) {
+  response->set_kept(answer.kept);
+  response->set_event(std::move(answer.event));
+  for (std::string& topic : answer.topics) response->add_topics(std::move(topic));
+  response->set_micros(answer.micros);
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = absl::IsInvalidArgument(status) ? grpc::StatusCode::INVALID_ARGUMENT
+                    : absl::IsUnavailable(status)   ? grpc::StatusCode::UNAVAILABLE
+                                                    : grpc::StatusCode::INTERNAL;
+  return grpc::Status(code, std::string(status.message()));
+}
+
+http::ServerResponse ToHttp(const absl::StatusOr<Answer>& answer) {
+  http::ServerResponse response;
+  if (answer.ok()) {
+    response.body = ToJson(*answer);
+    return response;
+  }
+  const bool later = absl::IsUnavailable(answer.status());
+  const int code = absl::IsInvalidArgument(answer.status()) ? 400 : later ? 503 : 500;
+  response = http::ServerResponse::Error(code, base::View(answer.status().message()));
+  if (later) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 class Service final : public v1::Detector::CallbackService {
  public:
   explicit Service(Detector* detector) : detector_(detector) {}
@@ -37,42 +65,18 @@ class Service final : public v1::Detector::CallbackService {
                                    const v1::DetectRequest* request,
                                    v1::DetectResponse* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    auto answer = detector_->Detect(request->event());
-    if (!answer.ok()) {
-      const auto code = absl::IsInvalidArgument(answer.status())
-                            ? grpc::StatusCode::INVALID_ARGUMENT
-                        : absl::IsUnavailable(answer.status()) ? grpc::StatusCode::UNAVAILABLE
-                                                               : grpc::StatusCode::INTERNAL;
-      reactor->Finish(grpc::Status(code, std::string(answer.status().message())));
-      return reactor;
-    }
-    response->set_kept(answer->kept);
-    response->set_event(std::move(answer->event));
-    for (std::string& topic : answer->topics) response->add_topics(std::move(topic));
-    response->set_micros(answer->micros);
-    reactor->Finish(grpc::Status::OK);
+    const bool forwarded = context->client_metadata().count(peers::kForwarded) > 0;
+    detector_->Detect(request->event(), forwarded,
+                      [reactor, response](absl::StatusOr<scoring::Answer> answer) {
+                        if (answer.ok()) ToResponse(*std::move(answer), response);
+                        reactor->Finish(ToGrpc(answer.status()));
+                      });
     return reactor;
   }
 
  private:
   Detector* detector_;
 };
-
-struct Certificate {
-  std::string certificate;
-  std::string key;
-};
-
-absl::StatusOr<Certificate> ReadCertificate(const runtime::StageContext& context) {
-  Certificate pair;
-  const std::string& secret = context.stage.scoring().serve().tls_secret_ref();
-  if (secret.empty()) return pair;
-  auto certificate = context.secrets.Get(secret, "tls.crt");
-  if (!certificate.ok()) return certificate.status();
-  auto key = context.secrets.Get(secret, "tls.key");
-  if (!key.ok()) return key.status();
-  return Certificate{*std::move(certificate), *std::move(key)};
-}
 
 class DetectorServerImpl : public DetectorServer {
  public:
@@ -89,7 +93,8 @@ class DetectorServerImpl : public DetectorServer {
   uint16_t http_port() const override { return http_->port(); }
   uint16_t grpc_port() const override { return static_cast<uint16_t>(grpc_port_); }
 
-  absl::Status Open(const v1::Serve& serve, const std::string& address, const Certificate& pair) {
+  absl::Status Open(const v1::Serve& serve, const std::string& address,
+                    const peers::Certificate& pair) {
     http::Server::Options options;
     options.address = address;
     options.port = static_cast<uint16_t>(serve.port());
@@ -99,7 +104,7 @@ class DetectorServerImpl : public DetectorServer {
     auto http = http::Server::Start(
         options,
         {{"POST", serve.path(), [this](http::ServerRequest request, http::Responder responder) {
-            responder.Send(Answer(std::move(request.body)));
+            Answer(std::move(request.body), std::move(responder));
           }}});
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
@@ -107,25 +112,20 @@ class DetectorServerImpl : public DetectorServer {
   }
 
  private:
-  http::ServerResponse Answer(std::string event) {
-    auto answer = detector_->Detect(std::move(event));
-    if (!answer.ok()) {
-      const int code = absl::IsInvalidArgument(answer.status()) ? 400
-                       : absl::IsUnavailable(answer.status())   ? 503
-                                                                : 500;
-      return http::ServerResponse::Error(code, base::View(answer.status().message()));
-    }
-    http::ServerResponse response;
-    response.body = ToJson(*answer);
-    return response;
+  void Answer(std::string event, http::Responder responder) {
+    // What is called later must be copyable.
+    auto shared = std::make_shared<http::Responder>(std::move(responder));
+    detector_->Detect(std::move(event), false, [shared](absl::StatusOr<scoring::Answer> answer) {
+      shared->Send(ToHttp(answer));
+    });
   }
 
-  absl::Status OpenGrpc(const std::string& target, const Certificate& pair) {
+  absl::Status OpenGrpc(const std::string& target, const peers::Certificate& pair) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
-    if (!pair.certificate.empty()) {
+    if (!pair.empty()) {
       grpc::SslServerCredentialsOptions tls;
       tls.pem_key_cert_pairs.push_back({pair.key, pair.certificate});
       credentials = grpc::SslServerCredentials(tls);
@@ -152,11 +152,10 @@ class DetectorServerImpl : public DetectorServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DetectorServer>> DetectorServer::Start(
-    const runtime::StageContext& context, Detector* detector) {
-  absl::StatusOr<Certificate> pair = ReadCertificate(context);
-  if (!pair.ok()) return pair.status();
+    const runtime::StageContext& context, const peers::Certificate& certificate,
+    Detector* detector) {
   auto server = std::make_unique<DetectorServerImpl>(detector);
-  absl::Status status = server->Open(context.stage.scoring().serve(), context.listen, *pair);
+  absl::Status status = server->Open(context.stage.scoring().serve(), context.listen, certificate);
   if (!status.ok()) return status;
   return server;
 }

@@ -53,7 +53,7 @@ class DetectorTest : public testing::Test {
     auto chain = stage_.MakeChain();
     if (chain == nullptr) return;
     detector_.emplace(std::move(chain), stage_.context().FindTopic("in"));
-    auto server = DetectorServer::Start(stage_.context(), &*detector_);
+    auto server = DetectorServer::Start(stage_.context(), {}, &*detector_);
     EXPECT_TRUE(server.ok()) << server.status();
     if (!server.ok()) return;
     server_ = *std::move(server);
@@ -219,11 +219,17 @@ spec:
   ASSERT_TRUE(own.ok()) << own.status();
   Detector detector(*std::move(own), stage.context().FindTopic("in"));
   const auto detect = [&](std::string_view card) {
-    return detector.Detect(
-        base::StrCat(R"({"card":")", card, R"(","id":"1","at":"2026-11-02T08:00:00Z"})"));
+    absl::StatusOr<Answer> said;
+    detector.Detect(
+        base::StrCat(R"({"card":")", card, R"(","id":"1","at":"2026-11-02T08:00:00Z"})"), false,
+        [&](absl::StatusOr<Answer> answer) { said = std::move(answer); });
+    return said;
   };
+  EXPECT_TRUE(absl::IsUnavailable(detect("abc").status())) << "it does not know the partitions";
   // Kafka's Java client puts the key "abc" into partition 1 of 2, and "21" into 0.
   stream->state()->Assign(1, 2);
+  EXPECT_TRUE(absl::IsUnavailable(detect("abc").status())) << "what is known of it is being read";
+  stream->state()->Restored(1);
   EXPECT_TRUE(detect("abc")->kept);
   EXPECT_TRUE(detect("abc")->kept) << "it has changed the state";
   EXPECT_TRUE(absl::IsUnavailable(detect("21").status())) << detect("21").status();

@@ -73,6 +73,17 @@ prometheus::Counter& LateCounter(prometheus::Registry& registry,
       .Add({});
 }
 
+prometheus::Counter& ForwardCounter(prometheus::Registry& registry,
+                                    const std::map<std::string, std::string>& labels,
+                                    const std::string& result) {
+  return prometheus::BuildCounter()
+      .Name("levada_scoring_forwarded_total")
+      .Help("Events that the detector passed on to the worker that has their key")
+      .Labels(labels)
+      .Register(registry)
+      .Add({{"result", result}});
+}
+
 prometheus::Gauge& AddGauge(prometheus::Registry& registry,
                             const std::map<std::string, std::string>& labels,
                             const std::string& name, const std::string& help) {
@@ -88,6 +99,14 @@ LateProbe::LateProbe(prometheus::Registry& registry,
 void LateProbe::EndBatch() {
   if (batch_ > 0) late_.Increment(static_cast<double>(std::exchange(batch_, 0)));
 }
+
+ForwardProbe::ForwardProbe(prometheus::Registry& registry,
+                           const std::map<std::string, std::string>& labels)
+    : answered_(ForwardCounter(registry, labels, "answered")),
+      failed_(ForwardCounter(registry, labels, "failed")) {}
+
+void ForwardProbe::Answered() { answered_.Increment(); }
+void ForwardProbe::Failed() { failed_.Increment(); }
 
 StateProbe::StateProbe(prometheus::Registry& registry,
                        const std::map<std::string, std::string>& labels)

@@ -67,6 +67,20 @@ class LateProbe {
   uint64_t batch_ = 0;
 };
 
+// Events that the detector passed on to other workers.
+class ForwardProbe {
+ public:
+  ForwardProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
+
+  // Threads: any.
+  void Answered();
+  void Failed();
+
+ private:
+  prometheus::Counter& answered_;
+  prometheus::Counter& failed_;
+};
+
 // What a stage remembers.
 class StateProbe {
  public:

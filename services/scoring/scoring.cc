@@ -1,7 +1,10 @@
 #include "services/scoring/scoring.h"
 
+#include "core/pipeline/plan.h"
+#include "core/runtime/stateful.h"
 #include "services/scoring/chain.h"
 #include "services/scoring/detector.h"
+#include "services/scoring/peers/address.h"
 
 namespace levada::scoring {
 namespace {
@@ -21,17 +24,49 @@ class Scoring : public runtime::Processor {
 
   absl::Status StartServing() override {
     if (detector_ == nullptr) return absl::OkStatus();
-    auto server = DetectorServer::Start(context_, detector_.get());
+    auto certificate =
+        peers::ReadCertificate(context_.secrets, context_.stage.scoring().serve().tls_secret_ref());
+    if (!certificate.ok()) return certificate.status();
+    if (absl::Status status = StartForwarding(*certificate); !status.ok()) return status;
+    auto server = DetectorServer::Start(context_, *certificate, detector_.get());
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     return absl::OkStatus();
   }
-  void StopServing() override { server_.reset(); }
+
+  void StopServing() override {
+    server_.reset();
+    forwarder_.reset();
+  }
+
+  std::string client_id() const override {
+    if (forwarder_ == nullptr || server_ == nullptr) return "";
+    std::string_view ip = context_.advertise;
+    // All addresses are none that others could use.
+    if (ip.empty() && context_.listen != "0.0.0.0" && context_.listen != "::") ip = context_.listen;
+    return peers::ClientId(ip, server_->grpc_port());
+  }
 
  private:
+  // A stage that remembers events answers where they are remembered.
+  absl::Status StartForwarding(const peers::Certificate& certificate) {
+    if (chain_->state() == nullptr || chain_->state()->changelog().empty()) return absl::OkStatus();
+    const std::string stage = context_.stage.name();
+    auto directory = peers::NewDirectory(
+        peers::LookAtGroup(context_.kafka, pipeline::ConsumerGroup(context_.pipeline, stage),
+                           context_.stage.scoring().from()));
+    auto forwarder = peers::Forwarder::Create(std::move(directory), certificate, context_.registry,
+                                              context_.Labels());
+    if (!forwarder.ok()) return forwarder.status();
+    detector_->set_forwarder(forwarder->get());
+    forwarder_ = *std::move(forwarder);
+    return absl::OkStatus();
+  }
+
   const runtime::StageContext& context_;
   std::unique_ptr<Chain> chain_;
   std::unique_ptr<Detector> detector_;
+  std::unique_ptr<peers::Forwarder> forwarder_;
   std::unique_ptr<DetectorServer> server_;
 };
 

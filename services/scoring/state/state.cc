@@ -80,6 +80,7 @@ void StageState::Restored(int32_t number) {
   Partition* const partition = Find(number);
   if (partition == nullptr) return;
   for (const auto& step : partition->steps) step->Restored();
+  partition->restored = true;
 }
 
 Partition* StageState::FindSlowly(int32_t number) {

@@ -68,6 +68,7 @@ class StepState {
 
 struct Partition {
   int32_t number = 0;
+  bool restored = false;  // all that was known of it is here
   std::vector<std::unique_ptr<StepState>> steps;  // by AddStep's index
 
   // Of one run of steps between windows.
@@ -111,7 +112,9 @@ class StageState {
     for (auto& [number, partition] : partitions_) visit(*partition);
   }
 
+  // 0: not known yet.
   int32_t input_partitions() const { return input_partitions_; }
+  void set_input_partitions(int32_t partitions) { input_partitions_ = partitions; }
   // Bytes and keys that are held.
   size_t bytes() const;
   size_t keys() const;
@@ -134,7 +137,7 @@ class StageState {
            const std::string_view* value, OutputBatch* changes);
 
   int segments_;
-  int32_t input_partitions_ = 1;
+  int32_t input_partitions_ = 0;
   Slab slab_;  // outlives the tables
   std::vector<StepInfo> steps_;
   absl::flat_hash_map<uint32_t, int> by_id_;
