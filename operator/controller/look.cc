@@ -87,7 +87,9 @@ std::map<std::string, Json> DeploymentsOf(const Cluster& cluster, const Json& pi
   std::map<std::string, Json> deployments;
   for (Json& deployment : cluster.OwnedBy(pipeline, kube::kDeployments)) {
     if (kube::ControllerUidOf(deployment) != kube::UidOf(pipeline)) continue;
-    deployments[kube::LabelOf(deployment, render::kStageLabel)] = std::move(deployment);
+    // First, since an assignment evaluates its right side first, which leaves no label.
+    const std::string stage = kube::LabelOf(deployment, render::kStageLabel);
+    deployments[stage] = std::move(deployment);
   }
   return deployments;
 }
