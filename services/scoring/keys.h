@@ -14,8 +14,9 @@
 //   std::string_view key;
 //   if (!by->Key(event.activation, &key)) …             // "C1", or ["C1",17]
 //
-// One value is its text, as Kafka's keys are; several are a JSON array of them. Null and absent are
-// a value like others (`null`). The view is valid until the next call.
+// One value is its text, as Kafka's keys are; several are a JSON array of them. Null is a
+// value like others (`null`); a field that is absent is an error of the event. The view is valid
+// until the next call.
 //
 // Threads: one at a time.
 namespace levada::scoring {
