@@ -52,6 +52,33 @@ TEST_F(ControllerKubeTest, AnEditOfOneStageChangesThatStageAlone) {
   }
 }
 
+TEST_F(ControllerKubeTest, APipelineIsReadyWhenItsDeploymentsAre) {
+  const auto named = [&](const char* name) {
+    return Json{{"metadata", {{"name", name}, {"namespace", name_space_}}}};
+  };
+  ASSERT_TRUE(user_->Create(kube::kConfigMaps, named("fraud-model")).ok());
+  ASSERT_TRUE(user_->Create(kube::kSecrets, named("mail-login")).ok());
+  Apply(Sample());
+  StartController();
+  ASSERT_TRUE(Eventually([&] { return Settled(); }));
+  EXPECT_EQ(ConditionOf("Ready"), "False") << "no pod runs";
+  for (const Json& deployment : List(kube::kDeployments)) {
+    const int64_t replicas = kube::IntAt(deployment, {"spec", "replicas"});
+    const Json done = {
+        {"metadata", {{"name", kube::NameOf(deployment)}, {"namespace", name_space_}}},
+        {"status",
+         {{"observedGeneration", kube::GenerationOf(deployment)},
+          {"replicas", replicas},
+          {"updatedReplicas", replicas},
+          {"readyReplicas", replicas},
+          {"availableReplicas", replicas}}}};
+    const auto applied = user_->ApplyStatus(kube::kDeployments, done, {.force = true});
+    ASSERT_TRUE(applied.ok()) << applied.status();
+  }
+  EXPECT_TRUE(Eventually([&] { return ConditionOf("Ready") == "True"; })) << Live().dump(1);
+  EXPECT_EQ(Live()["status"]["stagesReady"], base::StrCat(kStages, "/", kStages));
+}
+
 TEST_F(ControllerKubeTest, AStageThatIsRemovedGoes) {
   Json sample = Sample();
   Apply(sample);
