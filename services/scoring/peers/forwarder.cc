@@ -60,15 +60,12 @@ class ForwarderImpl : public Forwarder {
         directory_(std::move(directory)) {}
 
   ~ForwarderImpl() override {
-    {
-      const std::lock_guard lock(mutex_);
-      ending_ = true;
-      for (const CallPtr& call : calls_) {
-        if (call->context) call->context->TryCancel();
-      }
-    }
-    directory_.reset();  // whoever waits for it is answered
     std::unique_lock lock(mutex_);
+    ending_ = true;
+    for (const CallPtr& call : calls_) {
+      if (call->context) call->context->TryCancel();
+    }
+    // Those that wait for the directory are answered when its look is over.
     none_.wait(lock, [this] { return calls_.empty(); });
   }
 
@@ -96,6 +93,7 @@ class ForwarderImpl : public Forwarder {
 
  private:
   void Find(const CallPtr& call, Clock::time_point not_before) {
+    if (ending()) return Fail(call);
     directory_->Find(call->partition, not_before,
                      [this, call](absl::StatusOr<std::string> address) {
                        if (!address.ok()) {
@@ -169,6 +167,11 @@ class ForwarderImpl : public Forwarder {
     bytes_ -= call->bytes;
     calls_.erase(call);
     if (calls_.empty()) none_.notify_all();
+  }
+
+  bool ending() {
+    const std::lock_guard lock(mutex_);
+    return ending_;
   }
 
   // Under the lock.
