@@ -164,6 +164,8 @@ class ForwarderImpl : public Forwarder {
   void End(const CallPtr& call, absl::StatusOr<Answer> answer) {
     call->done(std::move(answer));
     const std::lock_guard lock(mutex_);
+    // gRPC's own thread is not to destroy the last channel: that would wait for itself.
+    call->stub.reset();
     bytes_ -= call->bytes;
     calls_.erase(call);
     if (calls_.empty()) none_.notify_all();
