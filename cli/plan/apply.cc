@@ -75,6 +75,25 @@ absl::StatusOr<http::Response> KeepingTransport::Send(const http::Request& reque
   const std::string path = request.path.substr(0, request.path.find('?'));
   Json body = Json::parse(request.body, nullptr, false);
   if (body.is_discarded()) body = Json::object();
+  // As the API server: what is made from an old view, or from none, is refused.
+  if (const std::string version = kube::ResourceVersionOf(body);
+      request.method == "PATCH" && !version.empty()) {
+    http::Request get = request;
+    get.method = "GET";
+    get.path = path;
+    get.body = {};
+    const auto live = real_->Send(get);
+    if (!live.ok()) return live;
+    if (live->status == 200 &&
+        kube::ResourceVersionOf(Json::parse(live->body, nullptr, false)) != version) {
+      const Json refused = {{"kind", "Status"},
+                            {"status", "Failure"},
+                            {"reason", "Conflict"},
+                            {"code", 409},
+                            {"message", "the object has been modified"}};
+      return http::Response{.status = 409, .body = refused.dump()};
+    }
+  }
   http::Response response{.status = 200, .body = body.dump()};
   writes_.push_back({request.method, path, std::move(body)});
   return response;
