@@ -77,19 +77,37 @@ def test_a_stage_that_is_added_begins_at_the_topics_start_and_one_that_is_remove
 
 
 def test_a_topic_grows_and_its_new_partitions_are_used(shop, traffic):
+    """One of its own: nothing is remembered by its keys."""
+    name = f"{shop.name}.more"
+    more = {"name": "more", "archiving": {"from": name, "ndjson": {"folder": "more"}, "roll": {"every": "2s"}}}
+
+    def add(document: dict) -> None:
+        document["spec"]["topics"].append({"name": name, "partitions": 3})
+        document["spec"]["stages"].append(more)
+
+    def remove(document: dict) -> None:
+        document["spec"]["topics"].pop()
+        document["spec"]["stages"].pop()
+
     before = shop.all_pods()
-    shop.apply(lambda document: document["spec"]["topics"][0].update(partitions=8))
-    assert shop.topic_rows()[shop.events_topic]["partitions"] == 8
-    assert rolled(before, shop.all_pods()) <= {"gateway", "detect"}
-    eventually(lambda: all(topics.end_offsets(shop.kafka, shop.events_topic).values()), "all are written to", 120, every=1)
-    group = f"levada.{shop.namespace}.{shop.name}.detect"
-    wanted = {(shop.events_topic, partition) for partition in range(8)}
-    eventually(lambda: set(topics.group_offsets(shop.kafka, group)) == wanted, "all are read", 120, every=1)
+    shop.apply(add)
+    shop.apply(lambda document: document["spec"]["topics"][-1].update(partitions=5))
+    assert shop.topic_rows()[name]["partitions"] == 5
+    assert rolled(before, shop.all_pods()) == {"more"}
+    wanted = {(name, partition) for partition in range(5)}
+
+    def all_read() -> bool:
+        topics.produce(shop.kafka, name, (b'{"n": %d}' % n for n in range(100)))
+        return set(topics.group_offsets(shop.kafka, f"levada.{shop.namespace}.{shop.name}.more")) == wanted
+
+    eventually(all_read, "all are written to and read", 120, every=1)
+    shop.apply(remove)
+    eventually(lambda: shop.all_pods() == before, "its pods are gone", 180, every=0.5)
 
 
 def test_a_topic_whose_keys_would_move_grows_only_when_that_is_accepted(shop, traffic):
     """The index tells newer from older by the place in the partition."""
-    shop.apply(lambda document: document["spec"]["topics"][1].update(partitions=8), ready=False)
+    shop.apply(lambda document: document["spec"]["topics"][2].update(partitions=8), ready=False)
     shop.wait_for("TopicsReady", "False", f"levada.dev/accept-repartition: {shop.results_topic}=8")
     assert len(topics.end_offsets(shop.kafka, shop.results_topic)) == 6
     shop.kubectl("annotate", "pipeline", shop.name, f"levada.dev/accept-repartition={shop.results_topic}=8")
