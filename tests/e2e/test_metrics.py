@@ -47,9 +47,18 @@ class Scrape:
         return sum(value for sample, has, value in self.samples if sample == name and labels.items() <= has.items())
 
 
+def add_feed_and_lookup(document: dict) -> None:
+    """A stage that follows a file, and in `detect` the one step with metrics that the sample does not have."""
+    add_feed(document)
+    steps = next(stage for stage in document["spec"]["stages"] if stage["name"] == "detect")["scoring"]["steps"]
+    steps.insert(1, {"lookup": {"csv": "places.csv", "by": "entity_id", "as": "place"}})
+    next(step for step in steps if "drop" in step)["drop"].append("place")
+
+
 @pytest.fixture
 def pipeline(make_pipeline):
-    made = make_pipeline(edit=add_feed)
+    made = make_pipeline(edit=add_feed_and_lookup)
+    (made.folder / "places.csv").write_text("id,country\nC1,PT\n")
     made.feed_file.touch()
     made.start()
     return made
