@@ -70,15 +70,15 @@ class DetectorsState : public StepState {
 
   // Forgets keys that had no event since then.
   void Expire(int64_t since_us) {
-    BeforeCheckpoint();
     table().Sweep(kSweepPerTick, forgotten(), [&](StateTable::Entry& entry) {
+      const auto alive = alive_.find(entry.key());
       int64_t newest_us = 0;
       std::memcpy(&newest_us, entry.data(), sizeof newest_us);
+      if (alive != alive_.end()) newest_us = alive->second->newest_us;
       if (newest_us >= since_us) return false;
-      const auto found = alive_.find(entry.key());
-      if (found != alive_.end()) {
-        used_.erase(found->second->used);
-        alive_.erase(found);
+      if (alive != alive_.end()) {
+        used_.erase(alive->second->used);
+        alive_.erase(alive);
       }
       return true;
     });
