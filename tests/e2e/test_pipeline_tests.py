@@ -290,13 +290,14 @@ class TestReports:
                 return re.findall(r"(\d+ passed, \d+ failed)[^\n]*\nWaiting", said.read_text())
             eventually(lambda: runs() == ["1 passed, 0 failed"], "it has run once")
             (tmp_path / "in.ndjson").write_text('{"id":"a","amount":1,"customer":"c"}\n' * 2)
-            eventually(lambda: runs()[1:] == ["0 passed, 1 failed"], "it ran again for the events")
+            # A file that is written in place may be seen twice: empty, and whole.
+            eventually(lambda: runs()[-1] == "0 passed, 1 failed", "it ran again for the events")
             new = tmp_path / "new"  # as editors do it
             new.write_text("nonsense: [")
             new.rename(file)
-            eventually(lambda: len(runs()) == 3 and "shop.yaml:" in said.read_text(), "it told of the broken manifest")
+            eventually(lambda: "shop.yaml:" in said.read_text(), "it told of the broken manifest")
             shop(a_test("two", ORDERS, "    - {stage: score, topic: scored, count: 2}"))
-            eventually(lambda: runs()[3:] == ["1 passed, 0 failed"], "it ran again for the mended one")
+            eventually(lambda: runs()[-1] == "1 passed, 0 failed", "it ran again for the mended one")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(10)
