@@ -15,7 +15,7 @@ import time
 from typing import Iterator
 
 import yaml
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from e2e.pipeline import Pipeline
 from lib import kafka as topics
@@ -135,8 +135,11 @@ class Streams(Pipeline):
         return f"levada.default.{self.name}.shops-by-basket-event-shop.input"
 
     def has_read_everything(self) -> bool:
-        return all(topics.group_lag(self.kafka, f"levada.default.{self.name}.{stage}", self.topic("in")) == 0
-                   for stage in ("enrich", "minutes", "visits", "shops"))
+        try:
+            return all(topics.group_lag(self.kafka, f"levada.default.{self.name}.{stage}", self.topic("in")) == 0
+                       for stage in ("enrich", "minutes", "visits", "shops"))
+        except KafkaException:  # the broker is being restarted
+            return False
 
 
 def make(count: int, seed: int) -> Iterator[topics.Record]:

@@ -1,0 +1,82 @@
+// Workers that are killed while a commit is under way, on a real Kafka. Each is a process of its
+// own: this program, as `runtime_commit_test worker ID DELAY_MS`.
+
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "core/runtime/stateful_testing.h"
+
+namespace levada::runtime {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr char kInstance[] = "one";
+
+// Ends like kill -9 so long after a commit began, if its answer has not come by then.
+int RunWorker(const std::string& id, int delay_ms) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const Scene scene(id);
+  Counting counting(scene.out, ChangelogOf(scene));
+  RunningCount worker(scene, counting, kInstance);
+  for (int seen = 0;;) {
+    const int begun = counting.checkpoints();
+    if (begun == seen) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      continue;
+    }
+    seen = begun;
+    std::this_thread::sleep_for(milliseconds(delay_ms));
+    if (counting.checkpoints() == begun && counting.committing()) raise(SIGKILL);
+  }
+}
+
+class CommitTest : public StatefulTest {
+ protected:
+  static pid_t Spawn(const std::string& id, int delay_ms) {
+    const std::string delay = base::StrCat(delay_ms);
+    const char* arguments[] = {"runtime_commit_test", "worker", id.c_str(), delay.c_str(), nullptr};
+    pid_t pid = -1;
+    EXPECT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr,
+                          const_cast<char* const*>(arguments), environ),
+              0);
+    return pid;
+  }
+};
+
+TEST_F(CommitTest, EachEventCountsOnceWhereWorkersAreKilledInACommit) {
+  int written = 0;
+  for (const int delay_ms : {0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60}) {
+    const pid_t pid = Spawn(scene_.id, delay_ms);
+    int status = 0;
+    bool ended = false;
+    // A commit that was faster than the delay is not cut off: another one is to follow.
+    ASSERT_TRUE(Eventually([&] {
+      if (ended) return true;
+      WriteKeys(scene_.in, Keys(kKeys));
+      written += kKeys;
+      return ended = waitpid(pid, &status, WNOHANG) == pid;
+    })) << delay_ms;
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  }
+  Counting counting(scene_.out, log_);
+  RunningCount worker(scene_, counting, kInstance);
+  ASSERT_TRUE(Eventually([&] { return Committed() >= written; })) << worker.control().message();
+  ASSERT_TRUE(worker.Drain().ok());
+  EXPECT_EQ(Results(), Counts(written));
+}
+
+}  // namespace
+}  // namespace levada::runtime
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::string_view(argv[1]) == "worker") {
+    return levada::runtime::RunWorker(argv[2], std::atoi(argv[3]));
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
