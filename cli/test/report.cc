@@ -12,6 +12,8 @@ namespace {
 
 using std::chrono::microseconds;
 
+constexpr size_t kNamesOfFailed = 10;  // in a few lines
+
 std::string Seconds(microseconds took) {
   return absl::StrFormat("%.6f", static_cast<double>(took.count()) / 1e6);
 }
@@ -98,6 +100,25 @@ void AppendCase(const Suite& suite, const TestResult& result, std::string* out) 
 size_t Suite::Failed() const {
   return std::count_if(tests.begin(), tests.end(),
                        [](const TestResult& result) { return !result.passed(); });
+}
+
+std::string FailedText(const std::vector<Suite>& suites) {
+  std::string out;
+  for (const Suite& suite : suites) {
+    if (!suite.error.empty()) base::StrAppend(&out, "no test could run: ", suite.error, "\n");
+    if (suite.Failed() == 0) continue;
+    base::StrAppend(&out, suite.Failed(), " of ", Number(suite.tests.size(), "test"), " failed: ");
+    size_t told = 0;
+    for (const TestResult& result : suite.tests) {
+      if (result.passed()) continue;
+      if (told == kNamesOfFailed) base::StrAppend(&out, "; and more");
+      if (told++ >= kNamesOfFailed) break;
+      base::StrAppend(&out, told == 1 ? "" : "; ", result.name, " (",
+                      result.error.empty() ? result.failures.front().what : result.error, ")");
+    }
+    out += "\n";
+  }
+  return out;
 }
 
 std::string FailureText(const TestResult& result) {

@@ -37,6 +37,11 @@ std::string SuiteText(const Suite& suite, const ReportStyle& style);
 std::string SummaryText(const std::vector<Suite>& suites, std::chrono::microseconds took,
                         const ReportStyle& style);
 
+// What failed in a few lines, for a place that has room for no more; empty where nothing did:
+//
+//   1 of 7 tests failed: large orders are looked at (stage score: record 1 of 2 differs)
+std::string FailedText(const std::vector<Suite>& suites);
+
 // The failures as plain text.
 std::string FailureText(const TestResult& result);
 

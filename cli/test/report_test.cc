@@ -57,6 +57,17 @@ TEST(Report, SumsUp) {
   EXPECT_EQ(SummaryText({}, 0us, {}), "0 passed, 0 failed (0.0 ms)\n");
 }
 
+TEST(Report, NamesWhatFailedInALine) {
+  EXPECT_EQ(
+      FailedText({Shop()}),
+      "1 of 2 tests failed: large \"orders\" & <more> (stage score: record 1 of 2 differs)\n");
+  EXPECT_EQ(FailedText({{.file = "a.yaml", .pipeline = "a", .error = "stage x: no model"}}),
+            "no test could run: stage x: no model\n");
+  EXPECT_EQ(FailedText({{.file = "a.yaml", .pipeline = "a"}}), "");
+  Suite many{.tests = std::vector<TestResult>(12, {.name = "t", .error = "e"})};
+  EXPECT_THAT(FailedText({many}), HasSubstr("; t (e); and more\n"));
+}
+
 TEST(Report, Junit) {
   const Suite broken{.file = "a.yaml", .pipeline = "a", .error = "no \x01 model\xFF\n"};
   EXPECT_EQ(

@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::string> overrides;
   std::string only;
   std::string junit;
+  std::string summary;
   RunOptions run;
   ReportStyle style;
   bool require = false;
@@ -34,6 +35,8 @@ void AddFlags(CLI::App& app, Options& options) {
                "Also what no test has reached, of steps, rules and outputs");
   app.add_flag("-v,--verbose", options.style.verbose, "Also the tests that passed");
   app.add_option("--junit", options.junit, "File that the results are written to, as JUnit's XML");
+  app.add_option("--summary", options.summary,
+                 "File that the names of what failed are written to, in a few lines");
   app.add_flag("--require", options.require, "A pipeline without tests fails");
   app.add_flag("--watch", options.watch,
                "Again whenever a manifest or a file that one names is written, until Ctrl-C");
@@ -62,9 +65,9 @@ bool KeepOnly(const re2::RE2& only, std::vector<Job>* jobs) {
   return any;
 }
 
-bool WriteJunit(const std::string& file, const std::vector<Suite>& suites) {
+bool WriteFile(const std::string& file, const std::string& text) {
   std::ofstream out(file);
-  out << JunitXml(suites);
+  out << text;
   out.close();
   if (!out) std::cerr << "levada: cannot write " << file << '\n';
   return static_cast<bool>(out);
@@ -89,7 +92,12 @@ int RunAll(const Options& options, Loaded loaded) {
   std::cout << SummaryText(suites, std::chrono::duration_cast<std::chrono::microseconds>(took),
                            options.style)
             << std::flush;
-  if (!options.junit.empty() && !WriteJunit(options.junit, suites)) code = std::max(code, kFailed);
+  if (!options.junit.empty() && !WriteFile(options.junit, JunitXml(suites))) {
+    code = std::max(code, kFailed);
+  }
+  if (!options.summary.empty() && !WriteFile(options.summary, FailedText(suites))) {
+    code = std::max(code, kFailed);
+  }
   return code;
 }
 

@@ -46,6 +46,9 @@ class KafkaState {
     // Changes when a Secret or ConfigMap of the pipeline does: how Kafka is reached is found out
     // again then, and only then.
     std::string inputs = {};
+    // Nothing is made or changed: what is known stays as it was, but for what is read and not yet
+    // handled.
+    bool hold = false;
   };
   using OnChange = std::function<void(const kube::ObjectKey& pipeline)>;
 
@@ -53,7 +56,8 @@ class KafkaState {
 
   virtual void Start(OnChange on_change) = 0;
   virtual void Stop() = 0;  // no callback after it returns
-  // From now on the topics are to be so; what is known of them. Does not block.
+  // From now on the topics are to be so, unless they are held; what is known of them. Does not
+  // block.
   virtual PipelineInKafka Want(const Wanted& wanted) = 0;
   // The pipeline is gone: its topics are left alone.
   virtual void Forget(const kube::ObjectKey& pipeline) = 0;

@@ -66,12 +66,12 @@ std::map<render::Input, std::string> VersionsOf(const Cluster& cluster, const Ob
 }
 
 KafkaState::Wanted WantedOf(const Cluster& cluster, const Json& pipeline,
-                            const pipeline::Plan& plan) {
+                            const pipeline::Plan& plan, bool hold = false) {
   std::string inputs;
   for (const auto& [input, version] : VersionsOf(cluster, kube::KeyOf(pipeline), plan)) {
     base::StrAppend(&inputs, static_cast<int>(input.kind), "/", input.name, "=", version, "\n");
   }
-  return {pipeline, plan, std::move(inputs)};
+  return {pipeline, plan, std::move(inputs), hold};
 }
 
 render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
@@ -95,9 +95,11 @@ std::map<std::string, Json> DeploymentsOf(const Cluster& cluster, const Json& pi
 }
 
 // Of all that Render and Write depend on.
-uint64_t BasisOf(const Cluster& cluster, const Json& pipeline, const render::Facts& facts) {
+uint64_t BasisOf(const Cluster& cluster, const Json& pipeline, const render::Facts& facts,
+                 const render::Tests& tests) {
   std::string basis = base::StrCat(kube::UidOf(pipeline), "\n", kube::GenerationOf(pipeline), "\n",
-                                   facts.has_pod_monitors, facts.has_prometheus_rules, "\n");
+                                   facts.has_pod_monitors, facts.has_prometheus_rules, "\n",
+                                   tests.hold, tests.objects.size(), tests.job, "\n");
   for (const auto& [input, version] : facts.versions) {
     base::StrAppend(&basis, static_cast<int>(input.kind), "/", input.name, "=", version, "\n");
   }
@@ -160,6 +162,7 @@ Seen Look::At(const ObjectKey& key) {
     world_.checks.Forget(key);
     world_.scaling.Forget(key);
     world_.cluster.Refer(key, {});
+    gate_.Forget(key);
     const std::lock_guard lock(mutex_);
     ending_.erase(key);
     clean_.erase(key);
@@ -181,18 +184,28 @@ Seen Look::Keep(const Json& pipeline) {
   Seen seen{.valid = checked->valid, .phase = kube::TextAt(pipeline, {"status", "phase"})};
   if (checked->valid) {
     seen.status = SetFinalizer(pipeline, DeletesTopics(*checked));
+    const ObjectKey key = kube::KeyOf(pipeline);
+    world_.cluster.Refer(key, ReferencesOf(checked->plan));
+    render::Facts wanted = RenderFacts(world_.cluster, key, checked->plan);
+    Gate::Seen gate = gate_.At(pipeline, checked->plan, world_.settings, wanted);
     const PipelineInKafka kafka =
-        world_.kafka.Want(WantedOf(world_.cluster, pipeline, checked->plan));
+        world_.kafka.Want(WantedOf(world_.cluster, pipeline, checked->plan, gate.tests.hold));
     facts.topics = kafka.rows;
     facts.topics_ready = kafka.ready;
-    const absl::Status written = CarryOut(pipeline, *checked, kafka, &facts);
+    if (gate.tests.hold && kafka.ready.reason == "Pending") {
+      facts.topics_ready.message = "they are made and changed once the tests have passed";
+    }
+    facts.tests = std::move(gate.tests);
+    facts.tests_said = std::move(gate.said);
+    seen.again = gate.again;
+    const absl::Status written = CarryOut(pipeline, *checked, std::move(wanted), kafka, &facts);
     if (kube::IsNamespaceTerminating(written)) return seen;
     if (kube::IsConflict(written)) {
       seen.again = kSoon;
       return seen;
     }
     seen.status.Update(written);
-    if (kafka.ask_again) seen.again = kAskAgain;
+    if (kafka.ask_again) seen.again = std::min(seen.again.value_or(kAskAgain), {kAskAgain});
   } else {
     facts.topics_ready = {.status = "Unknown",
                           .reason = "Invalid",
@@ -203,17 +216,15 @@ Seen Look::Keep(const Json& pipeline) {
   return seen;
 }
 
-absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
+absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked, render::Facts wanted,
                             const PipelineInKafka& kafka, Facts* facts) {
   const ObjectKey key = kube::KeyOf(pipeline);
-  world_.cluster.Refer(key, ReferencesOf(checked.plan));
   std::map<std::string, Json> deployments = DeploymentsOf(world_.cluster, pipeline);
   const std::map<std::string, Scaled> scaled =
       world_.scaling.Of(pipeline, checked.plan, deployments, kafka, world_.clock.WallMicros());
-  render::Facts render_facts = RenderFacts(world_.cluster, key, checked.plan);
-  for (const auto& [stage, scale] : scaled) render_facts.replicas[stage] = scale.replicas;
-  std::vector<Json> wanted;
-  Written written = Make(pipeline, checked, render_facts, &wanted);
+  for (const auto& [stage, scale] : scaled) wanted.replicas[stage] = scale.replicas;
+  std::vector<Json> objects;
+  Written written = Make(pipeline, checked, wanted, facts->tests, deployments, &objects);
   // One that was just changed is not ready, however ready it was before: whoever waits for the new
   // generation must not be told so by the old one's pods.
   for (Json& deployment : written.deployments) {
@@ -229,8 +240,8 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
     if (const auto scale = scaled.find(stage.name); scale != scaled.end()) {
       stage_facts.autoscaling = scale->second.status;
     }
-    stage_facts.replicas = WantedReplicas(wanted, stage.name, stage_facts.deployment);
-    stage_facts.missing = render::MissingInputs(checked.plan, stage, render_facts);
+    stage_facts.replicas = WantedReplicas(objects, stage.name, stage_facts.deployment);
+    stage_facts.missing = render::MissingInputs(checked.plan, stage, wanted);
     facts->stages.push_back(std::move(stage_facts));
   }
   for (const Change& change : written.changes) {
@@ -240,6 +251,9 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
   if (!written.changes.empty()) {
     world_.events.Normal(pipeline, "Changed", "Reconcile", Describe(written.changes));
   }
+  if (facts->tests.outcome == render::Tests::Outcome::kFailed) {
+    world_.events.Warning(pipeline, "TestsFailed", "Test", FailureOf(*facts));
+  }
   if (!written.status.ok() && !kube::IsConflict(written.status)) {
     facts->write_error = base::StrCat(base::View(written.status.message()));
     world_.events.Warning(pipeline, "WriteFailed", "Reconcile", facts->write_error);
@@ -248,18 +262,30 @@ absl::Status Look::CarryOut(const Json& pipeline, const Checked& checked,
 }
 
 Written Look::Make(const Json& pipeline, const Checked& checked, const render::Facts& facts,
+                   const render::Tests& tests, const std::map<std::string, Json>& deployments,
                    std::vector<Json>* wanted) {
   const ObjectKey key = kube::KeyOf(pipeline);
   // Before the objects are read: what changes in between is found by the next look.
-  const uint64_t basis = BasisOf(world_.cluster, pipeline, facts);
+  const uint64_t basis = BasisOf(world_.cluster, pipeline, facts, tests);
   {
     const std::lock_guard lock(mutex_);
     const auto clean = clean_.find(key);
     if (clean != clean_.end() && clean->second == basis) return {};
   }
-  *wanted = render::Render(checked.plan, pipeline, world_.settings, facts);
-  Written written =
-      Write(world_.client, pipeline, checked.plan, *wanted, world_.cluster.OwnedBy(pipeline));
+  *wanted = tests.objects;
+  std::vector<Owned> owned = world_.cluster.OwnedBy(pipeline);
+  if (tests.hold) {
+    // All else is neither wanted nor left over.
+    std::erase_if(owned, [](const Owned& each) {
+      return kube::LabelOf(each.object, render::kTestsLabel).empty();
+    });
+  } else {
+    for (Json& object : render::Render(checked.plan, pipeline, world_.settings, facts)) {
+      wanted->push_back(std::move(object));
+    }
+  }
+  Written written = Write(world_.client, pipeline, checked.plan, *wanted, owned);
+  if (tests.hold) Scale(world_.client, deployments, facts.replicas, &written);
   const std::lock_guard lock(mutex_);
   if (written.status.ok() && written.changes.empty()) {
     clean_[key] = basis;

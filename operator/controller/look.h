@@ -8,6 +8,7 @@
 
 #include "operator/controller/check.h"
 #include "operator/controller/cluster.h"
+#include "operator/controller/gate.h"
 #include "operator/controller/kafka_state.h"
 #include "operator/controller/scaling.h"
 #include "operator/controller/status.h"
@@ -49,7 +50,8 @@ class Look {
     kube::Clock& clock;
   };
 
-  explicit Look(const World& world) : world_(world) {}
+  explicit Look(const World& world)
+      : world_(world), gate_(world.client, world.cluster, world.clock) {}
 
   Seen At(const kube::ObjectKey& key);
 
@@ -59,17 +61,20 @@ class Look {
   // Deletes the topics; what is left of them when it gives up is told. Not OK: not done yet.
   absl::Status EndTopics(const kube::Json& pipeline, Seen* seen);
   kube::Clock::Time EndingSince(const kube::Json& pipeline);
-  // Writes what the plan wants; what became of it goes into `facts`.
-  absl::Status CarryOut(const kube::Json& pipeline, const Checked& checked,
+  // Writes what the plan wants; what became of it goes into `facts`. What its tests hold is not
+  // changed, but for the replicas of what runs.
+  absl::Status CarryOut(const kube::Json& pipeline, const Checked& checked, render::Facts wanted,
                         const PipelineInKafka& kafka, Facts* facts);
   // Render and Write, unless nothing has changed since they had nothing to do.
   Written Make(const kube::Json& pipeline, const Checked& checked, const render::Facts& facts,
+               const render::Tests& tests, const std::map<std::string, kube::Json>& deployments,
                std::vector<kube::Json>* wanted);
   absl::Status SetFinalizer(const kube::Json& pipeline, bool wanted);
   absl::Status WriteStatus(const kube::Json& pipeline, const Facts& facts, std::string* phase);
   absl::Status ApplyStatus(const kube::Json& pipeline, kube::Json status);
 
   const World world_;
+  Gate gate_;
   std::mutex mutex_;
   // Pipelines that this process ends: uid, and since when.
   std::map<kube::ObjectKey, std::pair<std::string, kube::Clock::Time>> ending_;

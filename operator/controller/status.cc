@@ -25,9 +25,7 @@ int64_t UpdatedOf(const StageFacts& stage) {
 }
 
 // A rate as people read it: whole above a hundred, else with one digit behind the point.
-double Readable(double rate) {
-  return rate >= 100 ? std::round(rate) : std::round(rate * 10) / 10;
-}
+double Readable(double rate) { return rate >= 100 ? std::round(rate) : std::round(rate * 10) / 10; }
 
 Json RowOf(const StageFacts& stage, const StageState& state) {
   Json row = {{"name", stage.name},
@@ -93,6 +91,79 @@ Condition ValidOf(const Facts& facts) {
                               "again (`levada validate FILE` shows all problems)")};
 }
 
+using Outcome = render::Tests::Outcome;
+
+std::string_view ReasonOf(const render::Tests& tests) {
+  switch (tests.outcome) {
+    case Outcome::kNone:
+      return "NoTests";
+    case Outcome::kWaiting:
+      return "TestsWaiting";
+    case Outcome::kRunning:
+      return "TestsRunning";
+    case Outcome::kPassed:
+      return "TestsPassed";
+    case Outcome::kFailed:
+      return "TestsFailed";
+  }
+  return "";
+}
+
+// What the status says of the same Job already. It is the memory of what its pods have said: they
+// may be gone, and this process may be new.
+std::string KnownFailureOf(const Facts& facts) {
+  const Json* known = kube::Find(*facts.pipeline, {"status", "conditions"});
+  const Json* before = known == nullptr ? nullptr : kube::FindCondition(*known, "TestsPassed");
+  if (before == nullptr || kube::TextAt(*before, {"reason"}) != "TestsFailed") return "";
+  const std::string message = kube::TextAt(*before, {"message"});
+  return message.find(facts.tests.job) == std::string::npos ? "" : message;
+}
+
+std::string FailedMessageOf(const Facts& facts) {
+  const render::Tests& tests = facts.tests;
+  if (facts.tests_said.empty() && !tests.job_uid.empty()) {
+    if (std::string known = KnownFailureOf(facts); !known.empty()) return known;
+  }
+  std::string message = base::StrCat(
+      FailureOf(facts), tests.hold ? ". Nothing is rolled, and what ran before goes on; " : "; ");
+  if (tests.job_uid.empty()) return message + "mend the manifest";
+  base::StrAppend(&message, "`kubectl logs job/", tests.job, "` or `levada test FILE` show more. ");
+  if (tests.again_micros) {
+    base::StrAppend(&message, "They are run again at ", kube::ToTime(*tests.again_micros),
+                    ", or once that Job is deleted");
+  } else {
+    base::StrAppend(&message, "Mend the pipeline, or delete that Job to have them run again");
+  }
+  return message;
+}
+
+// Of a pipeline that has tests.
+Condition TestsPassedOf(const Facts& facts) {
+  const render::Tests& tests = facts.tests;
+  Condition condition{
+      .type = "TestsPassed", .status = "Unknown", .reason = std::string(ReasonOf(tests))};
+  const std::string_view held = tests.hold ? ". Until they have passed, nothing is rolled" : "";
+  const std::string count = base::StrCat(tests.count, tests.count == 1 ? " test" : " tests");
+  switch (tests.outcome) {
+    case Outcome::kPassed:
+      condition.status = "True";
+      condition.message = base::StrCat(count, " passed, in Job ", tests.job);
+      break;
+    case Outcome::kFailed:
+      condition.status = "False";
+      condition.message = FailedMessageOf(facts);
+      break;
+    case Outcome::kRunning:
+      condition.message =
+          base::StrCat(count, tests.count == 1 ? " runs" : " run", " in Job ", tests.job,
+                       facts.tests_said.empty() ? "" : ", which waits: ", facts.tests_said, held);
+      break;
+    default:
+      condition.message = base::StrCat(tests.why, held);
+  }
+  return condition;
+}
+
 Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
   Condition condition{.type = "StagesReady", .status = "False"};
   if (!summary.valid) {
@@ -102,6 +173,9 @@ Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
   } else if (!facts.write_error.empty()) {
     condition.reason = "WriteFailed";
     condition.message = facts.write_error;
+  } else if (facts.tests.hold) {
+    condition.reason = ReasonOf(facts.tests);
+    condition.message = TestsPassedOf(facts).message;
   } else if (summary.stages) {
     condition.status = "True";
     condition.reason = "AllReady";
@@ -117,7 +191,7 @@ Condition ReadyOf(const Facts& facts, const Summary& summary, const Condition& s
   if (!summary.valid) {
     return {.type = "Ready", .status = "False", .reason = "Invalid", .message = "see Valid"};
   }
-  if (facts.topics_ready.status != "True") {
+  if (facts.topics_ready.status != "True" && !facts.tests.hold) {
     return {.type = "Ready",
             .status = "False",
             .reason = facts.topics_ready.reason,
@@ -135,6 +209,11 @@ Condition DegradedOf(const Facts& facts, const Summary& summary, int64_t applied
   } else if (summary.valid && !facts.write_error.empty()) {
     condition.reason = "WriteFailed";
     condition.message = facts.write_error;
+  } else if (summary.valid && facts.tests.hold && facts.tests.outcome == Outcome::kFailed &&
+             applied > 0) {
+    condition.reason = "TestsFailed";
+    condition.message =
+        base::StrCat("generation ", applied, " runs, since the tests have failed: see TestsPassed");
   } else if (summary.valid && summary.stuck) {
     condition.reason = "RolloutStuck";
     condition.message = summary.stage_messages;
@@ -245,12 +324,20 @@ StageState StateOf(const StageFacts& stage) {
   return state;
 }
 
+std::string FailureOf(const Facts& facts) {
+  const render::Tests& tests = facts.tests;
+  if (facts.tests_said.empty()) return tests.why;
+  // What failed tests say is why; of what is outside of them it is only the end of it.
+  return tests.again_micros ? base::StrCat(tests.why, ": ", facts.tests_said) : facts.tests_said;
+}
+
 Json StatusOf(const Facts& facts, int64_t now_micros) {
   const Json* before = kube::Find(*facts.pipeline, {"status"});
   Json status = Json::object();
   const int64_t generation = kube::GenerationOf(*facts.pipeline);
   int64_t applied = before == nullptr ? 0 : kube::IntAt(*before, {"appliedGeneration"});
-  if (facts.checked->valid && facts.write_error.empty()) applied = generation;
+  const bool carried_out = facts.checked->valid && facts.write_error.empty() && !facts.tests.hold;
+  if (carried_out) applied = generation;
 
   Json rows = Json::array();
   const Summary summary = Summarize(facts, &rows);
@@ -264,7 +351,14 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
   if (const Json* known = before == nullptr ? nullptr : kube::Find(*before, {"conditions"})) {
     status["conditions"] = *known;
   }
-  for (Condition condition : {ValidOf(facts), topics, stages, ready, degraded}) {
+  std::vector<Condition> conditions = {ValidOf(facts), topics};
+  if (facts.tests.outcome != Outcome::kNone) {
+    conditions.push_back(TestsPassedOf(facts));
+  } else if (summary.valid) {
+    kube::RemoveCondition(&status["conditions"], "TestsPassed");
+  }
+  conditions.insert(conditions.end(), {stages, ready, degraded});
+  for (Condition& condition : conditions) {
     condition.observed_generation = generation;
     kube::SetCondition(&status["conditions"], condition, now_micros);
   }

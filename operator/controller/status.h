@@ -8,6 +8,7 @@
 #include "operator/controller/workers.h"
 #include "operator/kube/conditions.h"
 #include "operator/kube/object.h"
+#include "operator/render/tests.h"
 
 // What a Pipeline's status says: status.proto, by the API conventions. Pure: the facts in, the
 // status out; the times of transitions are taken over from the status before.
@@ -17,8 +18,9 @@
 //
 //   Valid        the manifest reads, checks and compiles
 //   TopicsReady  every topic is as the plan wants it
+//   TestsPassed  its tests have passed for what is to be rolled; only where it has any
 //   StagesReady  every stage has all its replicas, of the newest slice, ready
-//   Ready        all three, for the newest generation
+//   Ready        all of them, for the newest generation
 //   Degraded     something runs, but not all of it or not the newest manifest
 //
 // Threads: pure functions.
@@ -42,6 +44,8 @@ struct Facts {
   const Checked* checked = nullptr;
   // What went wrong when the wanted objects were written; empty if nothing did.
   std::string write_error;
+  render::Tests tests;
+  std::string tests_said;  // by those that failed, or why they do not run
   std::vector<StageFacts> stages;
   kube::Json topics = kube::Json::array();  // rows
   kube::Condition topics_ready;             // type, status, reason, message
@@ -55,6 +59,9 @@ struct StageState {
   std::string message;  // empty where ready
 };
 StageState StateOf(const StageFacts& stage);
+
+// What tests have failed, or why they have not come to an end.
+std::string FailureOf(const Facts& facts);
 
 kube::Json StatusOf(const Facts& facts, int64_t now_micros);
 

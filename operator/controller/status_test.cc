@@ -75,6 +75,78 @@ TEST_F(StatusTest, ALastingPipelineRuns) {
   EXPECT_EQ(status["appliedGeneration"], 1);
 }
 
+TEST_F(StatusTest, APipelineWithoutTestsSaysNothingOfThem) {
+  EXPECT_EQ(kube::FindCondition(Status()["conditions"], "TestsPassed"), nullptr);
+}
+
+TEST_F(StatusTest, TestsThatHoldAreWhyItIsNotReady) {
+  pipeline_["metadata"]["generation"] = 2;
+  pipeline_["status"] = {{"appliedGeneration", 1}};
+  facts_.tests = {.outcome = render::Tests::Outcome::kRunning,
+                  .hold = true,
+                  .count = 3,
+                  .job = "j",
+                  .job_uid = "1"};
+  facts_.topics_ready.status = "Unknown";
+  Json status = Status();
+  EXPECT_EQ(status["phase"], "Pending");
+  EXPECT_EQ(status["appliedGeneration"], 1);
+  EXPECT_EQ(Of(status, "TestsPassed"), "Unknown");
+  EXPECT_EQ(Of(status, "StagesReady", "reason"), "TestsRunning");
+  EXPECT_EQ(Of(status, "Ready"), "False");
+  EXPECT_EQ(Of(status, "Ready", "reason"), "TestsRunning");
+  EXPECT_EQ(Of(status, "Degraded"), "False");
+  facts_.tests_said = "ImagePullBackOff: no such image";
+  EXPECT_TRUE(Of(Status(), "TestsPassed", "message").find("no such image") != std::string::npos);
+  facts_.tests.outcome = render::Tests::Outcome::kFailed;
+  facts_.tests_said = "1 of 3 tests failed: a";
+  status = Status();
+  EXPECT_EQ(status["phase"], "Degraded");
+  EXPECT_EQ(Of(status, "TestsPassed"), "False");
+  EXPECT_TRUE(Of(status, "TestsPassed", "message").starts_with("1 of 3 tests failed: a."));
+  EXPECT_EQ(Of(status, "Ready", "message"), Of(status, "TestsPassed", "message"));
+  EXPECT_EQ(Of(status, "Degraded", "reason"), "TestsFailed");
+  pipeline_["status"] = nullptr;
+  EXPECT_EQ(Status()["phase"], "Pending") << "nothing runs yet";
+  facts_.tests.outcome = render::Tests::Outcome::kPassed;
+  facts_.tests.hold = false;
+  facts_.topics_ready.status = "True";
+  EXPECT_EQ(Status()["appliedGeneration"], 2);
+  EXPECT_EQ(Of(Status(), "TestsPassed"), "True");
+}
+
+TEST_F(StatusTest, WhatFailedTestsSaidIsKeptWhenTheirPodsAreGone) {
+  facts_.tests = {.outcome = render::Tests::Outcome::kFailed,
+                  .hold = true,
+                  .count = 3,
+                  .job = "job-1",
+                  .job_uid = "1",
+                  .why = "exit code 1"};
+  facts_.tests_said = "1 of 3 tests failed: a";
+  pipeline_["status"] = Status();
+  facts_.tests_said = "";  // a new process, which finds no pod
+  EXPECT_TRUE(Of(Status(), "TestsPassed", "message").starts_with("1 of 3 tests failed: a."));
+  EXPECT_EQ(Status(), pipeline_["status"]);
+  facts_.tests.job = "job-2";
+  EXPECT_TRUE(Of(Status(), "TestsPassed", "message").starts_with("exit code 1."));
+}
+
+TEST_F(StatusTest, TestsThatCouldNotRunSayWhenTheyAreRunAgain) {
+  facts_.tests = {.outcome = render::Tests::Outcome::kFailed,
+                  .hold = true,
+                  .count = 3,
+                  .job = "j",
+                  .job_uid = "1",
+                  .why = "they have not ended within 600 s",
+                  .again_micros = 1'800'000'000'000'000};
+  facts_.tests_said = "no node: 0/3 nodes are available";
+  const std::string message = Of(Status(), "TestsPassed", "message");
+  EXPECT_TRUE(message.starts_with(
+      "they have not ended within 600 s: no node: 0/3 nodes are available. Nothing is rolled"))
+      << message;
+  EXPECT_NE(message.find("again at 2027-01-15T08:00:00Z"), std::string::npos) << message;
+}
+
 TEST_F(StatusTest, AStageThatRollsIsPendingAndSaysHowFarItIs) {
   facts_.stages = {Stage(Deployment(2, 1, 2, 3))};
   const Json status = Status();

@@ -14,6 +14,7 @@
 #include "core/base/strings.h"
 #include "core/base/time.h"
 #include "core/http/fetch.h"
+#include "operator/controller/pod_trouble.h"
 #include "operator/render/names.h"
 
 namespace levada::controller {
@@ -89,50 +90,6 @@ const Json* ListAt(const Json& object, std::initializer_list<std::string_view> p
   static const Json kEmpty = Json::array();
   const Json* list = kube::Find(object, path);
   return list != nullptr && list->is_array() ? list : &kEmpty;
-}
-
-std::string LastLine(std::string text) {
-  while (text.ends_with('\n')) text.pop_back();
-  return text.substr(text.rfind('\n') + 1);
-}
-
-// Of a container that runs before the others, such as the one that fetches files.
-std::string TroubleOfInit(const Json& container) {
-  const Json* ended = kube::Find(container, {"state", "terminated"});
-  if (ended == nullptr) ended = kube::Find(container, {"lastState", "terminated"});
-  if (ended != nullptr) {
-    if (kube::IntAt(*ended, {"exitCode"}) == 0) return "";
-    const std::string said = LastLine(kube::TextAt(*ended, {"message"}));
-    return base::StrCat(kube::TextAt(container, {"name"}), ": ",
-                        said.empty() ? kube::TextAt(*ended, {"reason"}) : said);
-  }
-  const std::string reason = kube::TextAt(container, {"state", "waiting", "reason"});
-  if (reason.empty() || reason == "PodInitializing") return "";
-  return base::StrCat(reason, ": ", kube::TextAt(container, {"state", "waiting", "message"}));
-}
-
-std::string TroubleOf(const Json& pod) {
-  for (const Json& condition : *ListAt(pod, {"status", "conditions"})) {
-    if (kube::TextAt(condition, {"type"}) == "PodScheduled" &&
-        kube::TextAt(condition, {"status"}) == "False") {
-      return base::StrCat("no node: ", kube::TextAt(condition, {"message"}));
-    }
-  }
-  for (const Json& container : *ListAt(pod, {"status", "initContainerStatuses"})) {
-    if (const std::string trouble = TroubleOfInit(container); !trouble.empty()) return trouble;
-  }
-  for (const Json& container : *ListAt(pod, {"status", "containerStatuses"})) {
-    const std::string reason = kube::TextAt(container, {"state", "waiting", "reason"});
-    const Json* ended = kube::Find(container, {"lastState", "terminated"});
-    if (ended != nullptr && (reason.empty() || reason == "CrashLoopBackOff")) {
-      const std::string said = kube::TextAt(*ended, {"message"});
-      return base::StrCat("ended with exit code ", kube::IntAt(*ended, {"exitCode"}), " (",
-                          kube::TextAt(*ended, {"reason"}), ")", said.empty() ? "" : ": ", said);
-    }
-    if (reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing") continue;
-    return base::StrCat(reason, ": ", kube::TextAt(container, {"state", "waiting", "message"}));
-  }
-  return "";
 }
 
 // nullopt: not the pod of a stage, or one that has ended or is about to.

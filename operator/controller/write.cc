@@ -113,6 +113,9 @@ class Writer {
   void Update(const kube::Resource& resource, const Json& live, Json wanted) {
     wanted["metadata"].erase("resourceVersion");
     if (absl::Status ours = IsOurs(live, wanted); !ours.ok()) return Fail(std::move(ours));
+    // Its pods cannot be changed, and what is wanted of them is in its name. If somebody else has
+    // added to them as it was made, it stays so.
+    if (resource == kube::kJobs) return;
     const std::vector<std::string> differences = kube::Differences(live, wanted, kShownDifferences);
     if (differences.empty()) return;
     // A change from an old view is refused: that of a leader which was frozen in the middle of it.
@@ -172,7 +175,32 @@ std::string DescribeAlike(const std::vector<std::string>& objects, const std::st
   return base::StrCat(text, ": ", what);
 }
 
+int64_t ReplicasOf(const Json& deployment) { return kube::IntAt(deployment, {"spec", "replicas"}); }
+
 }  // namespace
+
+void Scale(kube::Client& client, const std::map<std::string, Json>& deployments,
+           const std::map<std::string, int>& replicas, Written* written) {
+  const bool paused = std::none_of(deployments.begin(), deployments.end(),
+                                   [](const auto& each) { return ReplicasOf(each.second) > 0; });
+  if (paused) return;
+  for (const auto& [stage, wanted] : replicas) {
+    const auto live = deployments.find(stage);
+    if (live == deployments.end() || ReplicasOf(live->second) == wanted) continue;
+    const Json patch = {{"metadata", {{"resourceVersion", kube::ResourceVersionOf(live->second)}}},
+                        {"spec", {{"replicas", wanted}}}};
+    absl::StatusOr<Json> scaled =
+        client.Patch(kube::kDeployments, kube::KeyOf(live->second), kube::PatchType::kMerge, patch);
+    if (!scaled.ok()) {
+      written->status.Update(scaled.status());
+      continue;
+    }
+    written->changes.push_back(
+        {NameOf(live->second),
+         base::StrCat("spec.replicas: ", ReplicasOf(live->second), " -> ", wanted)});
+    written->deployments.push_back(*std::move(scaled));
+  }
+}
 
 std::string Describe(const std::vector<Change>& changes) {
   std::vector<std::string> order;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,11 @@ struct Written {
 
 Written Write(kube::Client& client, const kube::Json& pipeline, const pipeline::Plan& plan,
               std::vector<kube::Json> wanted, const std::vector<Owned>& owned);
+
+// Changes nothing of the Deployments, by stage, but their replicas. One of a paused pipeline is
+// left as it is.
+void Scale(kube::Client& client, const std::map<std::string, kube::Json>& deployments,
+           const std::map<std::string, int>& replicas, Written* written);
 
 // All of it in one text: "Deployment fraud-detect: spec.replicas: 2 -> 3", "ServiceAccount a,
 // Service b and 23 more: created; ...".

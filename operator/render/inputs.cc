@@ -4,6 +4,7 @@
 #include "core/pipeline/rules.h"
 #include "core/pipeline/visit.h"
 #include "operator/render/names.h"
+#include "operator/render/tests.h"
 
 namespace levada::render {
 namespace {
@@ -101,7 +102,7 @@ std::set<Input> InputsOf(const pipeline::Plan& plan, const pipeline::PlannedStag
 }
 
 std::set<Input> InputsOf(const pipeline::Plan& plan) {
-  std::set<Input> inputs;
+  std::set<Input> inputs = InputsOfTests(plan);
   for (const pipeline::PlannedStage& stage : plan.stages) inputs.merge(InputsOf(plan, stage));
   return inputs;
 }

@@ -30,7 +30,8 @@ std::vector<v1::MountedFile> FilesOf(const pipeline::Plan& plan,
 // The key of a file in its ConfigMap or Secret, or its path on its volume.
 std::string KeyOf(const v1::MountedFile& file);
 
-// All that a change of which restarts the stage, or the pipeline's stages together.
+// All that a change of which restarts the stage; that of the pipeline's stages together, with what
+// its tests read.
 std::set<Input> InputsOf(const pipeline::Plan& plan, const pipeline::PlannedStage& stage);
 std::set<Input> InputsOf(const pipeline::Plan& plan);
 

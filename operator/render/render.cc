@@ -57,10 +57,16 @@ void Complete(const Settings& settings, v1::Pipeline* pipeline) {
 }
 
 const std::vector<const kube::Resource*>& Kinds() {
-  static const std::vector<const kube::Resource*> kKinds = {
-      &kube::kServiceAccounts, &kube::kConfigMaps,      &kube::kPersistentVolumeClaims,
-      &kube::kServices,        &kube::kNetworkPolicies, &kube::kPodDisruptionBudgets,
-      &kube::kDeployments,     &kube::kPodMonitors,     &kube::kPrometheusRules};
+  static const std::vector<const kube::Resource*> kKinds = {&kube::kServiceAccounts,
+                                                            &kube::kConfigMaps,
+                                                            &kube::kPersistentVolumeClaims,
+                                                            &kube::kServices,
+                                                            &kube::kNetworkPolicies,
+                                                            &kube::kPodDisruptionBudgets,
+                                                            &kube::kJobs,
+                                                            &kube::kDeployments,
+                                                            &kube::kPodMonitors,
+                                                            &kube::kPrometheusRules};
   return kKinds;
 }
 

@@ -34,7 +34,7 @@ void Complete(const Settings& settings, v1::Pipeline* pipeline);
 std::vector<kube::Json> Render(const pipeline::Plan& plan, const kube::Json& live,
                                const Settings& settings, const Facts& facts);
 
-// The kinds that Render makes, in its order.
+// The kinds that Render and DecideTests (operator/render/tests.h) make, in their order.
 const std::vector<const kube::Resource*>& Kinds();
 
 // Those of `owned` (objects of the kinds of Kinds() that the pipeline controls, and ReplicaSets)

@@ -31,8 +31,9 @@ struct Settings {
   std::map<std::string, std::string> images;  // by kind ("scoring"), where one has its own
   std::string image_pull_policy;              // empty: the cluster's default
   kube::Json image_pull_secrets = kube::Json::array();  // [{name: …}]
-  v1::Resources resources;  // of stages that say nothing about `resources`
-  std::string log_level;    // empty: the workers' own
+  v1::Resources resources;       // of stages that say nothing about `resources`
+  v1::Resources test_resources;  // of pods that run tests; empty: a default
+  std::string log_level;         // empty: the workers' own
 
   std::optional<SharedKafka> kafka;  // of pipelines that have no connection `kafka`
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_split.h"
 #include "core/base/strings.h"
+#include "core/pipeline/resource_json.h"
 #include "core/pipeline/testing.h"
 #include "operator/render/names.h"
 
@@ -91,9 +92,10 @@ Scene::Scene(const std::string& manifest) {
            {{"name", pipeline.metadata().name()},
             {"namespace", "shop"},
             {"uid", "7a5e5f3c-0000-4000-8000-000000000001"}}}};
+  live["spec"] = Json::parse(pipeline::ToJson(pipeline.spec()));
   pipeline.mutable_metadata()->set_namespace_("shop");
   settings.image = "registry.example.com/levada:1.2.3";
-  for (const Input& input : InputsOf(plan())) facts.versions[input] = "1";
+  for (const Input& input : InputsOf(plan())) facts.versions.emplace(input, "1");
   for (const v1::Stage& stage : pipeline.spec().stages()) {
     if (stage.has_autoscaling()) facts.replicas[stage.name()] = 2;
   }
@@ -108,7 +110,15 @@ pipeline::Plan Scene::plan() const {
   return pipeline::Compile(completed);
 }
 
-std::vector<Json> Scene::Objects() const { return Render(plan(), live, settings, facts); }
+std::vector<Json> Scene::Objects() const {
+  std::vector<Json> objects = Tests().objects;
+  for (Json& object : Render(plan(), live, settings, facts)) objects.push_back(std::move(object));
+  return objects;
+}
+
+render::Tests Scene::Tests() const {
+  return DecideTests(plan(), live, settings, facts, jobs, now_micros);
+}
 
 Json Scene::Object(std::string_view kind, std::string_view name) const {
   for (const Json& object : Objects()) {

@@ -6,6 +6,7 @@
 
 #include "core/pipeline/plan.h"
 #include "operator/render/render.h"
+#include "operator/render/tests.h"
 
 // For the tests of this folder. They run in the root of the repository.
 namespace levada::render {
@@ -17,7 +18,9 @@ struct Scene {
   static Scene OfFile(const std::string& name);
 
   pipeline::Plan plan() const;
+  // What its tests run in, and all else.
   std::vector<kube::Json> Objects() const;
+  render::Tests Tests() const;
   // The object of that kind and name; null if there is none.
   kube::Json Object(std::string_view kind, std::string_view name) const;
   kube::Json Deployment(std::string_view stage) const;
@@ -32,6 +35,8 @@ struct Scene {
   kube::Json live;
   Settings settings;
   Facts facts;
+  std::vector<kube::Json> jobs;  // of its tests
+  int64_t now_micros = 0;
 };
 
 // Objects as people read them: YAML documents, texts of several lines as blocks.

@@ -118,6 +118,7 @@ render::Settings ForRendering(const v1::OperatorSettings& settings) {
     rendering.image_pull_secrets.push_back({{"name", secret.name()}});
   }
   rendering.resources = workers.resources();
+  rendering.test_resources = workers.test_resources();
   rendering.log_level = NameOf(*v1::LogLevel_descriptor(), workers.log_level());
   rendering.listen = workers.listen();
   rendering.user_id = static_cast<int64_t>(workers.user_id());

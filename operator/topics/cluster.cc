@@ -15,6 +15,8 @@ using controller::PipelineInKafka;
 using kube::Json;
 using std::chrono::milliseconds;
 
+constexpr char kUnavailable[] = "KafkaUnavailable";
+
 std::vector<autoscale::PartitionLoad> AsPartitions(const Load& load) {
   std::vector<autoscale::PartitionLoad> partitions;
   for (size_t i = 0; i < load.end.size(); ++i) partitions.push_back({load.end[i], load.lag[i]});
@@ -218,6 +220,7 @@ absl::Status Cluster::Look(const std::vector<Tracked>& dirty) {
 }
 
 void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live) {
+  if (pipeline.hold) return LeaveAlone(pipeline);
   const std::shared_ptr<const pipeline::Plan> plan = pipeline.PlanOf();
   const Input input{.plan = *plan,
                     .managed = pipeline.managed,
@@ -244,6 +247,18 @@ void Cluster::Carry(const Tracked& pipeline, const std::map<std::string, kafka::
     changed = tracked.rows != rows || tracked.known.ready != ready;
     tracked.rows = rows;
     tracked.known.ready = std::move(ready);
+  });
+  if (changed) on_change_(pipeline.key);
+}
+
+// Kafka answers; more is not said of topics that are not looked at.
+void Cluster::LeaveAlone(const Tracked& pipeline) {
+  bool changed = false;
+  Publish(pipeline, [&](Tracked& tracked) {
+    tracked.dirty = tracked.fingerprint != pipeline.fingerprint;
+    tracked.checked_at = Clock::now();
+    changed = tracked.known.ready.reason == kUnavailable;
+    if (changed) tracked.known.ready = PipelineInKafka().ready;
   });
   if (changed) on_change_(pipeline.key);
 }
@@ -416,7 +431,7 @@ void Cluster::Failed(const absl::Status& status) {
       changed = tracked.known.ready.message != message || !tracked.known.stages.empty() ||
                 (tracked.deleting && !tracked.deleted);
       tracked.known.ready.status = "Unknown";
-      tracked.known.ready.reason = "KafkaUnavailable";
+      tracked.known.ready.reason = kUnavailable;
       tracked.known.ready.message = message;
       tracked.known.stages.clear();
       tracked.shown_at = {};

@@ -50,6 +50,7 @@ struct Tracked {
   bool scales = false;                         // some stage has `autoscaling`
   std::set<std::string> managed;
   std::map<std::string, int> accepted;
+  bool hold = false;  // only its lag is read
   bool dirty = true;
   std::chrono::steady_clock::time_point checked_at;
   std::set<std::string> claimed;      // topics that it is about to make
@@ -90,6 +91,7 @@ class Cluster {
   absl::Status Work();
   absl::Status Look(const std::vector<Tracked>& dirty);
   void Carry(const Tracked& pipeline, const std::map<std::string, kafka::TopicState>& live);
+  void LeaveAlone(const Tracked& pipeline);
   absl::Status ReadLag();
   bool TakeLag(Tracked* tracked);
   bool Apply(const kube::ObjectKey& pipeline, Decision* decision);

@@ -7,6 +7,7 @@
 namespace levada::topics {
 namespace {
 
+using controller::KafkaState;
 using controller::PipelineInKafka;
 using kube::Json;
 using kube::ObjectKey;
@@ -30,10 +31,12 @@ std::set<std::string> ManagedIn(const Json& pipeline) {
   return managed;
 }
 
-std::string FingerprintOf(const Json& pipeline, const std::set<std::string>& managed,
+std::string FingerprintOf(const KafkaState::Wanted& wanted, const std::set<std::string>& managed,
                           const std::string& cluster) {
-  std::string text = base::StrCat(kube::UidOf(pipeline), "\n", kube::GenerationOf(pipeline), "\n",
-                                  kube::AnnotationOf(pipeline, kAcceptRepartition), "\n", cluster);
+  const Json& pipeline = wanted.pipeline;
+  std::string text =
+      base::StrCat(kube::UidOf(pipeline), "\n", kube::GenerationOf(pipeline), "\n", wanted.hold,
+                   "\n", kube::AnnotationOf(pipeline, kAcceptRepartition), "\n", cluster);
   for (const std::string& topic : managed) base::StrAppend(&text, "\n", topic);
   return text;
 }
@@ -163,7 +166,7 @@ class KafkaStateImpl : public controller::KafkaState {
       return nullptr;
     }
     std::set<std::string> managed = ManagedIn(wanted.pipeline);
-    const std::string fingerprint = FingerprintOf(wanted.pipeline, managed, NameOf(*config));
+    const std::string fingerprint = FingerprintOf(wanted, managed, NameOf(*config));
     bool changed = false;
     bool moved = false;
     {
@@ -181,6 +184,7 @@ class KafkaStateImpl : public controller::KafkaState {
         tracked.fingerprint = fingerprint;
         tracked.brokers = config->brokers;
         tracked.Take(wanted.plan);
+        tracked.hold = wanted.hold;
         tracked.managed = std::move(managed);
         tracked.accepted = ParseAccepted(kube::AnnotationOf(wanted.pipeline, kAcceptRepartition));
         tracked.dirty = true;

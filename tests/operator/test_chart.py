@@ -119,6 +119,7 @@ NEEDS = {
     ("", "serviceaccounts"): MAKES,
     ("", "persistentvolumeclaims"): MAKES,
     ("", "pods"): {"list", "watch"},
+    ("batch", "jobs"): MAKES | {"delete"},
     ("apps", "deployments"): MAKES | {"delete"},
     ("apps", "replicasets"): {"list", "watch"},
     ("networking.k8s.io", "networkpolicies"): MAKES | {"delete"},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
+#include <atomic>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -58,13 +59,17 @@ class KafkaAsPlanned : public KafkaState {
  public:
   void Start(OnChange) override {}
   void Stop() override {}
-  PipelineInKafka Want(const Wanted&) override {
+  PipelineInKafka Want(const Wanted& wanted) override {
+    held = wanted.hold;
     PipelineInKafka known;
+    if (held) return known;
     known.ready = {.status = "True", .reason = "AsPlanned", .message = "all topics are there"};
     return known;
   }
   void Forget(const ObjectKey&) override {}
   std::optional<absl::Status> Delete(const Wanted&) override { return absl::OkStatus(); }
+
+  std::atomic<bool> held{false};  // the topics, when they were last asked for
 };
 
 class ControllerKubeTest : public testing::Test {
@@ -98,7 +103,14 @@ class ControllerKubeTest : public testing::Test {
     ASSERT_TRUE(Eventually([&] { return user_->List(kube::kPipelines).ok(); }));
   }
 
+  // Without its tests: no Job ends here by itself.
   Json Sample() const {
+    Json sample = SampleWithTests();
+    sample["spec"].erase("tests");
+    return sample;
+  }
+
+  Json SampleWithTests() const {
     Json sample = ToJson(YAML::Load(Read("manifests/samples/fraud-prevention.yaml")));
     sample["metadata"]["namespace"] = name_space_;
     return sample;

@@ -1,0 +1,254 @@
+// The tests of a pipeline before its rollout, on a real API server. No Job runs there: the test
+// writes what came of it, as the Job's controller would.
+
+#include "operator/controller/testing/controller_test.h"
+
+namespace levada::controller {
+namespace {
+
+class GateKubeTest : public ControllerKubeTest {
+ protected:
+  // The tests wait for the files that they read.
+  GateKubeTest() { MakeConfigMap("fraud-model"); }
+
+  void MakeConfigMap(const std::string& name) {
+    const Json metadata = {{"name", name}, {"namespace", name_space_}};
+    EXPECT_TRUE(user_->Create(kube::kConfigMaps, {{"metadata", metadata}}).ok());
+  }
+
+  // The one Job that is there; null where there is none, or more than one.
+  Json Job() {
+    const std::vector<Json> jobs = List(kube::kJobs);
+    return jobs.size() == 1 ? jobs[0] : Json();
+  }
+
+  // Another one than `before`, alone.
+  Json NextJob(const Json& before) {
+    Json next;
+    EXPECT_TRUE(Eventually([&] {
+      next = Job();
+      return !next.is_null() && kube::UidOf(next) != kube::UidOf(before);
+    }));
+    return next;
+  }
+
+  void End(const Json& job, bool passed, const char* why = "PodFailurePolicy") {
+    const char* const now = "2026-01-01T00:00:00Z";
+    const auto condition = [&](const char* type) {
+      return Json{{"type", type},
+                  {"status", "True"},
+                  {"reason", passed ? "CompletionsReached" : why},
+                  {"message", "as the test says"},
+                  {"lastProbeTime", now},
+                  {"lastTransitionTime", now}};
+    };
+    Json status = {{"startTime", now}};
+    status["conditions"] = {condition(passed ? "SuccessCriteriaMet" : "FailureTarget"),
+                            condition(passed ? "Complete" : "Failed")};
+    if (passed) status["completionTime"] = now;
+    const auto written = user_->Patch(kube::kJobs, kube::KeyOf(job), kube::PatchType::kMerge,
+                                      {{"status", status}}, {.subresource = "status"});
+    EXPECT_TRUE(written.ok()) << written.status();
+  }
+
+  void EndsAndRuns(const Json& job) {
+    End(job, true);
+    ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
+  }
+
+  static Json Edited(Json pipeline) {
+    for (Json& stage : pipeline["spec"]["stages"]) {
+      if (stage.contains("scoring")) stage["scoring"]["commitInterval"] = "250ms";
+    }
+    return pipeline;
+  }
+};
+
+TEST_F(GateKubeTest, NothingIsMadeBeforeTheTestsHavePassed) {
+  Apply(SampleWithTests());
+  StartController();
+  const Json job = NextJob(nullptr);
+  EXPECT_TRUE(Eventually([&] { return ConditionOf("TestsPassed", "reason") == "TestsRunning"; }));
+  EXPECT_EQ(ConditionOf("TestsPassed"), "Unknown");
+  EXPECT_EQ(ConditionOf("StagesReady", "reason"), "TestsRunning");
+  std::this_thread::sleep_for(seconds(1));
+  EXPECT_TRUE(List(kube::kDeployments).empty());
+  EXPECT_TRUE(kafka_.held);
+  EXPECT_EQ(ConditionOf("TopicsReady"), "Unknown");
+  EXPECT_FALSE(Settled());
+  EndsAndRuns(job);
+  EXPECT_FALSE(kafka_.held);
+  EXPECT_EQ(List(kube::kDeployments).size(), kStages);
+  EXPECT_EQ(ConditionOf("TestsPassed"), "True");
+  EXPECT_EQ(ConditionOf("StagesReady", "reason"), "RollingOut");
+  EXPECT_EQ(kube::NameOf(Job()), kube::NameOf(job)) << "the memory of the result";
+}
+
+TEST_F(GateKubeTest, TestsThatFailLeaveWhatRunsAndSayWhy) {
+  const Json sample = SampleWithTests();
+  Apply(sample);
+  StartController();
+  const Json first = NextJob(nullptr);
+  EndsAndRuns(first);
+  const auto before = Versions(kube::kDeployments);
+  Apply(Edited(sample));
+  const Json second = NextJob(first);
+  Json pod = {{"metadata",
+               {{"name", "tests"},
+                {"namespace", name_space_},
+                {"labels", {{"batch.kubernetes.io/controller-uid", kube::UidOf(second)}}}}},
+              {"spec", {{"containers", Json::array({{{"name", "tests"}, {"image", "none"}}})}}}};
+  ASSERT_TRUE(user_
+                  ->Create(kube::kServiceAccounts,
+                           {{"metadata", {{"name", "default"}, {"namespace", name_space_}}}})
+                  .ok());
+  const auto made = user_->Create(kube::kPods, pod);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const Json said = {
+      {"name", "tests"},
+      {"image", "none"},
+      {"imageID", ""},
+      {"ready", false},
+      {"restartCount", 0},
+      {"state", {{"terminated", {{"exitCode", 1}, {"message", "1 of 3 tests failed: a\n"}}}}}};
+  const auto ended =
+      user_->Patch(kube::kPods, kube::KeyOf(*made), kube::PatchType::kMerge,
+                   {{"status", {{"phase", "Failed"}, {"containerStatuses", Json::array({said})}}}},
+                   {.subresource = "status"});
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  End(second, false);
+  EXPECT_TRUE(Eventually([&] { return ConditionOf("TestsPassed") == "False"; })) << Live().dump(1);
+  EXPECT_EQ(ConditionOf("TestsPassed", "reason"), "TestsFailed");
+  EXPECT_NE(ConditionOf("TestsPassed", "message").find("1 of 3 tests failed: a."),
+            std::string::npos)
+      << ConditionOf("TestsPassed", "message");
+  EXPECT_EQ(ConditionOf("Ready"), "False");
+  EXPECT_EQ(ConditionOf("Degraded", "reason"), "TestsFailed");
+  EXPECT_EQ(kube::TextAt(Live(), {"status", "phase"}), "Degraded");
+  EXPECT_EQ(Versions(kube::kDeployments), before);
+  EXPECT_FALSE(Settled());
+  user_->Delete(kube::kPods, kube::KeyOf(*made), {.grace_period = seconds(0)}).IgnoreError();
+  // As it was before: that is tested again, and what ran is what is wanted.
+  Apply(sample);
+  EndsAndRuns(NextJob(second));
+  EXPECT_EQ(Versions(kube::kDeployments), before);
+  EXPECT_EQ(ConditionOf("Degraded"), "False");
+}
+
+TEST_F(GateKubeTest, AChangeIsRolledOnceItsTestsHavePassed) {
+  const Json sample = SampleWithTests();
+  Apply(sample);
+  StartController();
+  const Json first = NextJob(nullptr);
+  EndsAndRuns(first);
+  const auto before = Versions(kube::kDeployments);
+  Apply(Edited(sample));
+  const Json second = NextJob(first);
+  std::this_thread::sleep_for(seconds(1));
+  EXPECT_EQ(Versions(kube::kDeployments), before);
+  EndsAndRuns(second);
+  EXPECT_NE(Versions(kube::kDeployments), before);
+}
+
+TEST_F(GateKubeTest, WhatIsNotTestedDoesNotWait) {
+  Json sample = SampleWithTests();
+  Apply(sample);
+  StartController();
+  const Json job = NextJob(nullptr);
+  EndsAndRuns(job);
+  sample["spec"]["restartNonce"] = 7;
+  Apply(sample);
+  ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
+  EXPECT_EQ(kube::UidOf(Job()), kube::UidOf(job));
+}
+
+TEST_F(GateKubeTest, WithoutItsTestsThePipelineIsRolledAtOnceAndTheirJobGoes) {
+  Apply(SampleWithTests());
+  StartController();
+  NextJob(nullptr);
+  Json without = SampleWithTests();
+  without["spec"].erase("tests");
+  Apply(without);
+  ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
+  EXPECT_TRUE(Eventually([&] { return List(kube::kJobs).empty(); }));
+  EXPECT_EQ(ConditionOf("TestsPassed"), "");
+  EXPECT_EQ(List(kube::kDeployments).size(), kStages);
+}
+
+TEST_F(GateKubeTest, WhoDeletesTheJobHasTheTestsRunAgain) {
+  Apply(SampleWithTests());
+  StartController();
+  const Json job = NextJob(nullptr);
+  End(job, false);
+  ASSERT_TRUE(Eventually([&] { return ConditionOf("TestsPassed") == "False"; }));
+  ASSERT_TRUE(user_
+                  ->Delete(kube::kJobs, kube::KeyOf(job),
+                           {.propagation = kube::DeleteOptions::Propagation::kBackground})
+                  .ok());
+  EndsAndRuns(NextJob(job));
+}
+
+TEST_F(GateKubeTest, WhatFailedLongAgoForAReasonOutsideIsRunAgain) {
+  Apply(SampleWithTests());
+  StartController();
+  const Json job = NextJob(nullptr);
+  End(job, false, "DeadlineExceeded");
+  const Json next = NextJob(job);
+  EXPECT_EQ(kube::NameOf(next), kube::NameOf(job));
+  EndsAndRuns(next);
+}
+
+TEST_F(GateKubeTest, WhatAFileIsReadFromIsAskedFor) {
+  Json sample = SampleWithTests();
+  sample["spec"]["tests"][0]["given"].push_back({{"topic", "transactions"}, {"file", "a.ndjson"}});
+  Apply(sample);
+  StartController();
+  ASSERT_TRUE(Eventually([&] { return ConditionOf("TestsPassed") == "False"; }));
+  EXPECT_NE(ConditionOf("TestsPassed", "message").find("a.ndjson"), std::string::npos);
+  EXPECT_TRUE(List(kube::kJobs).empty());
+  sample["spec"]["files"].push_back({{"path", "a.ndjson"}, {"configMap", "events"}});
+  Apply(sample);
+  ASSERT_TRUE(Eventually([&] { return ConditionOf("TestsPassed", "reason") == "TestsWaiting"; }));
+  MakeConfigMap("events");
+  EndsAndRuns(NextJob(nullptr));
+}
+
+// A fence around a pod's template: the Job stays as somebody's admission has changed it.
+TEST_F(GateKubeTest, AJobIsNotWrittenTwice) {
+  Apply(SampleWithTests());
+  StartController();
+  const Json job = NextJob(nullptr);
+  ASSERT_TRUE(user_
+                  ->Patch(kube::kJobs, kube::KeyOf(job), kube::PatchType::kMerge,
+                          {{"spec", {{"activeDeadlineSeconds", 300}}}})
+                  .ok());
+  std::this_thread::sleep_for(seconds(1));
+  EXPECT_EQ(kube::IntAt(Job(), {"spec", "activeDeadlineSeconds"}), 300);
+  EXPECT_EQ(ConditionOf("StagesReady", "reason"), "TestsRunning");
+  EndsAndRuns(Job());
+}
+
+TEST_F(GateKubeTest, NothingIsWrittenWhileTheyRunOrHaveFailed) {
+  Apply(SampleWithTests());
+  StartController();
+  const Json job = NextJob(nullptr);
+  for (const bool failed : {false, true}) {
+    if (failed) End(job, false);
+    ASSERT_TRUE(Eventually([&] {
+      return ConditionOf("TestsPassed", "reason") == (failed ? "TestsFailed" : "TestsRunning");
+    }));
+    std::this_thread::sleep_for(seconds(1));
+    faulty_->Reset();
+    std::this_thread::sleep_for(seconds(1));
+    controller_->Stop();
+    controller_->Start();  // looks at everything again
+    std::this_thread::sleep_for(seconds(1));
+    for (const std::string& call : faulty_->log()) {
+      if (call.find("/events") != std::string::npos) continue;
+      EXPECT_EQ(call.substr(0, 3), "GET") << call;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace levada::controller
