@@ -81,6 +81,7 @@ absl::Status RunningStage::Spawn() {
   if (!options_.secrets_dir.empty()) {
     command.insert(command.end(), {"--secrets", options_.secrets_dir});
   }
+  command.insert(command.end(), {"--state", base::StrCat(options_.state_dir, "/", plan_.name)});
   return process_.Start(command, log_file_);
 }
 

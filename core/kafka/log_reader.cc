@@ -70,14 +70,17 @@ class LogReaderImpl : public LogReader {
     return count;
   }
 
-  absl::Status Add(int32_t partition) override {
-    if (!partitions_.try_emplace(partition).second) return absl::OkStatus();
-    return Change(partition, rd_kafka_incremental_assign);
+  absl::Status Add(int32_t partition, int64_t offset) override {
+    const auto [added, is_new] = partitions_.try_emplace(partition);
+    if (!is_new) return absl::OkStatus();
+    added->second.next = offset;
+    return Change(partition, offset == 0 ? RD_KAFKA_OFFSET_BEGINNING : offset,
+                  rd_kafka_incremental_assign);
   }
 
   absl::Status Remove(int32_t partition) override {
     if (partitions_.erase(partition) == 0) return absl::OkStatus();
-    return Change(partition, rd_kafka_incremental_unassign);
+    return Change(partition, RD_KAFKA_OFFSET_INVALID, rd_kafka_incremental_unassign);
   }
 
   absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) override {
@@ -108,6 +111,25 @@ class LogReaderImpl : public LogReader {
                        [](const auto& entry) { return entry.second.reached; });
   }
 
+  bool caught_up(int32_t partition) const override {
+    const auto found = partitions_.find(partition);
+    return found != partitions_.end() && found->second.reached;
+  }
+
+  int64_t next(int32_t partition) const override {
+    const auto found = partitions_.find(partition);
+    return found == partitions_.end() ? 0 : found->second.next;
+  }
+
+  absl::StatusOr<Range> Ask(int32_t partition, std::chrono::milliseconds timeout) override {
+    Range range;
+    const auto error =
+        rd_kafka_query_watermark_offsets(client_, topic_.c_str(), partition, &range.begin,
+                                         &range.end, static_cast<int>(timeout.count()));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
+    return ToStatus(error, base::StrCat("reading ", topic_));
+  }
+
   int64_t Remaining() const override {
     int64_t remaining = 0;
     for (const auto& [partition, state] : partitions_) {
@@ -128,10 +150,9 @@ class LogReaderImpl : public LogReader {
   };
 
   template <typename Call>
-  absl::Status Change(int32_t partition, const Call& call) {
+  absl::Status Change(int32_t partition, int64_t offset, const Call& call) {
     rd_kafka_topic_partition_list_t* const list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic_.c_str(), partition)->offset =
-        RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_topic_partition_list_add(list, topic_.c_str(), partition)->offset = offset;
     rd_kafka_error_t* const error = call(client_, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error == nullptr) return absl::OkStatus();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -9,8 +10,8 @@
 #include "core/kafka/client.h"
 #include "core/record/record.h"
 
-// Reads partitions of a compacted topic from their beginning and goes on with what is written
-// there: the changelog of a worker's state, or a table.
+// Reads partitions of a compacted topic, from their beginning or an offset, and goes on with what
+// is written there: the changelog of a worker's state, or a table.
 //
 //   auto log = LogReader::Open(config, "levada.default.fraud.detect.changelog");
 //   (*log)->Add(3);
@@ -31,7 +32,8 @@ class LogReader {
   // Of this topic or another one. kNotFound: no such topic (yet).
   virtual absl::StatusOr<int> CountPartitions(const std::string& topic,
                                               std::chrono::milliseconds timeout) = 0;
-  virtual absl::Status Add(int32_t partition) = 0;
+  // From an offset on, by default from the beginning.
+  virtual absl::Status Add(int32_t partition, int64_t offset = 0) = 0;
   // Poll returns no more records of it.
   virtual absl::Status Remove(int32_t partition) = 0;
 
@@ -40,8 +42,19 @@ class LogReader {
   virtual absl::StatusOr<Batch> Poll(int max_records, std::chrono::milliseconds timeout) = 0;
   // Poll has returned all that stood in each partition when its end was first reached.
   virtual bool caught_up() const = 0;
+  // The same of one partition.
+  virtual bool caught_up(int32_t partition) const = 0;
+  // The offset behind what Poll has returned of a partition.
+  virtual int64_t next(int32_t partition) const = 0;
   // Records between what Poll has returned and the ends, as far as they are known.
   virtual int64_t Remaining() const = 0;
+
+  // The first offset that a partition has, and the one behind all that is committed or aborted.
+  struct Range {
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+  virtual absl::StatusOr<Range> Ask(int32_t partition, std::chrono::milliseconds timeout) = 0;
 };
 
 }  // namespace levada::kafka

@@ -58,7 +58,11 @@ class Batch {
   }
   // Leaves out the records of a partition.
   void Drop(int32_t partition) {
-    std::erase_if(records_, [&](const Record& record) { return record.partition == partition; });
+    DropIf([&](const Record& record) { return record.partition == partition; });
+  }
+  template <typename Condition>
+  void DropIf(Condition&& condition) {
+    std::erase_if(records_, condition);
   }
   uint64_t bytes() const;  // keys and values
 

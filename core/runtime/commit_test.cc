@@ -1,5 +1,5 @@
 // Workers that are killed while a commit is under way, on a real Kafka. Each is a process of its
-// own: this program, as `runtime_commit_test worker ID DELAY_MS`.
+// own: this program, as `runtime_commit_test worker ID DELAY_MS STATE_DIR`.
 
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "core/runtime/stateful_testing.h"
 
@@ -18,9 +19,10 @@ using std::chrono::milliseconds;
 constexpr char kInstance[] = "one";
 
 // Ends like kill -9 so long after a commit began, if its answer has not come by then.
-int RunWorker(const std::string& id, int delay_ms) {
+int RunWorker(const std::string& id, int delay_ms, const std::string& state_dir) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const Scene scene(id);
+  Scene scene(id);
+  scene.state_dir = state_dir;
   Counting counting(scene.out, ChangelogOf(scene));
   RunningCount worker(scene, counting, kInstance);
   for (int seen = 0;;) {
@@ -35,11 +37,21 @@ int RunWorker(const std::string& id, int delay_ms) {
   }
 }
 
-class CommitTest : public StatefulTest {
+// With snapshots, and without.
+class CommitTest : public StatefulTest, public testing::WithParamInterface<bool> {
  protected:
-  static pid_t Spawn(const std::string& id, int delay_ms) {
+  void SetUp() override {
+    StatefulTest::SetUp();
+    if (GetParam()) scene_.state_dir = testing::TempDir() + scene_.id;
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(testing::TempDir() + scene_.id);
+    StatefulTest::TearDown();
+  }
+  static pid_t Spawn(const Scene& scene, int delay_ms) {
     const std::string delay = base::StrCat(delay_ms);
-    const char* arguments[] = {"runtime_commit_test", "worker", id.c_str(), delay.c_str(), nullptr};
+    const char* arguments[] = {"runtime_commit_test",   "worker", scene.id.c_str(), delay.c_str(),
+                               scene.state_dir.c_str(), nullptr};
     pid_t pid = -1;
     EXPECT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr,
                           const_cast<char* const*>(arguments), environ),
@@ -48,10 +60,10 @@ class CommitTest : public StatefulTest {
   }
 };
 
-TEST_F(CommitTest, EachEventCountsOnceWhereWorkersAreKilledInACommit) {
+TEST_P(CommitTest, EachEventCountsOnceWhereWorkersAreKilledInACommit) {
   int written = 0;
   for (const int delay_ms : {0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60}) {
-    const pid_t pid = Spawn(scene_.id, delay_ms);
+    const pid_t pid = Spawn(scene_, delay_ms);
     int status = 0;
     bool ended = false;
     // A commit that was faster than the delay is not cut off: another one is to follow.
@@ -70,12 +82,14 @@ TEST_F(CommitTest, EachEventCountsOnceWhereWorkersAreKilledInACommit) {
   EXPECT_EQ(Results(), Counts(written));
 }
 
+INSTANTIATE_TEST_SUITE_P(Snapshots, CommitTest, testing::Bool());
+
 }  // namespace
 }  // namespace levada::runtime
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string_view(argv[1]) == "worker") {
-    return levada::runtime::RunWorker(argv[2], std::atoi(argv[3]));
+  if (argc == 5 && std::string_view(argv[1]) == "worker") {
+    return levada::runtime::RunWorker(argv[2], std::atoi(argv[3]), argv[4]);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

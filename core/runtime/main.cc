@@ -17,6 +17,7 @@
 #include "core/base/log.h"
 #include "core/base/secrets.h"
 #include "core/base/strings.h"
+#include "core/base/units.h"
 #include "core/pipeline/manifest.h"
 #include "core/pipeline/plan.h"
 #include "core/runtime/endpoints.h"
@@ -36,6 +37,8 @@ struct Flags {
   std::string secrets_dir;
   std::string files_dir;
   std::string data_dir = "levada-data";
+  std::string state_dir;
+  std::string snapshot_every = "5m";
   std::string instance;
   std::string advertise;
   std::string address = "127.0.0.1";
@@ -65,6 +68,15 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--files", flags.files_dir,
                  "Folder that relative files of the manifest are in (default: the manifest's)");
   app.add_option("--data", flags.data_dir, "Folder that stages write files below");
+  app.add_option("--state", flags.state_dir,
+                 "Folder of this worker alone, for what spares it reading from Kafka when it is "
+                 "started again: snapshots of its state (default: none)");
+  app.add_option("--snapshot-every", flags.snapshot_every,
+                 "Time between two snapshots of a partition's state; 0s: only when it ends")
+      ->check([](const std::string& text) {
+        return base::ParseDuration(text).ok() ? "" : "a duration is expected: 30s, 5m";
+      })
+      ->capture_default_str();
   app.add_option("--instance", flags.instance,
                  "Name of this worker that stays over restarts; no two workers may share it");
   app.add_option("--listen", flags.listen,
@@ -252,9 +264,13 @@ int Run(const Flags& flags, const Service& service) {
       {"pipeline", pipeline->metadata().name()},
       {"stage", stage->name()}};
   StageMetrics metrics(registry, labels);
-  const StageContext context{*pipeline, *stage,         secrets,      kafka,
-                             metrics,   registry,       control,      flags.alone(),
-                             files_dir, flags.data_dir, flags.listen, flags.advertise};
+  const StageContext context{*pipeline,       *stage,
+                             secrets,         kafka,
+                             metrics,         registry,
+                             control,         flags.alone(),
+                             files_dir,       flags.data_dir,
+                             flags.listen,    flags.advertise,
+                             flags.state_dir, *base::ParseDuration(flags.snapshot_every)};
   absl::StatusOr<Made> made = Make(service, context);
   if (!made.ok()) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));

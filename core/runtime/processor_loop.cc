@@ -13,12 +13,15 @@
 
 #include <deque>
 #include <optional>
+#include <thread>
 
+#include "core/base/log.h"
 #include "core/base/units.h"
 #include "core/kafka/consumer.h"
 #include "core/pipeline/plan.h"
 #include "core/runtime/latency.h"
 #include "core/runtime/record_limits.h"
+#include "core/runtime/snapshot_taker.h"
 #include "core/runtime/stage_output.h"
 #include "core/runtime/state_reader.h"
 #include "core/runtime/worker.h"
@@ -62,13 +65,15 @@ struct Work {
 
 class Session : public kafka::RebalanceListener {
  public:
-  // `topics`: that the processor writes, its changelog the last.
+  // `topics`: that the processor writes, its changelog the last. `snapshots`: may be null.
   Session(Worker& worker, Processor& processor, const Settings& settings,
-          const std::vector<std::string>& topics, const std::vector<int64_t>& max_bytes)
+          const std::vector<std::string>& topics, const std::vector<int64_t>& max_bytes,
+          Snapshots* snapshots)
       : worker_(worker),
         processor_(processor),
         state_(processor.state()),
         settings_(settings),
+        snapshots_(snapshots),
         output_(worker, topics, max_bytes, settings.exactly_once) {}
 
   // Runs until drained (OK) or something fails.
@@ -80,7 +85,7 @@ class Session : public kafka::RebalanceListener {
       if (status.ok()) status = Step();
       if (status.ok() && worker_.control.draining()) {
         worker_.control.Set(State::kDraining);
-        status = CommitAll();
+        status = CommitLast(consumer_->assignment());
         break;
       }
     }
@@ -102,11 +107,13 @@ class Session : public kafka::RebalanceListener {
     if (closing_) return;
     // What was read of these partitions is committed before another member begins there; if they
     // are lost that is too late, and the transaction must not become visible.
-    absl::Status status =
-        lost ? absl::AbortedError("partitions were lost to another worker") : CommitAll();
+    absl::Status status = lost ? absl::AbortedError("partitions were lost to another worker")
+                               : CommitLast(partitions);
+    const bool committed = status.ok();
     if (!status.ok() && failed_.ok()) failed_ = std::move(status);
     for (const int32_t partition : partitions) {
       output_.Revoked(partition);
+      if (taker_) committed ? taker_->Release(partition) : taker_->Forget(partition);
       if (reader_) reader_->Remove(partition);
       for (Batch& batch : held_) batch.Drop(partition);
     }
@@ -117,7 +124,10 @@ class Session : public kafka::RebalanceListener {
     if (absl::Status status = output_.Open(); !status.ok()) return status;
     if (state_ != nullptr) {
       state_->Reset();
-      reader_.emplace(worker_.kafka, *state_, worker_.input);
+      reader_.emplace(worker_.kafka, *state_, worker_.input, snapshots_);
+      if (snapshots_ != nullptr) {
+        taker_.emplace(*snapshots_, *state_, *reader_, worker_.context.snapshot_every);
+      }
       if (absl::Status status = reader_->Open(); !status.ok()) return status;
     }
     auto consumer = OpenInput(worker_, this);
@@ -192,8 +202,10 @@ class Session : public kafka::RebalanceListener {
   absl::Status StartCommit() {
     if (state_ != nullptr && !state_->changelog().empty()) {
       changes_.Clear();
+      if (taker_) taker_->BeforeCheckpoint(&changes_);
       state_->Checkpoint(&changes_);
       if (absl::Status status = output_.ProduceChanges(changes_); !status.ok()) return status;
+      if (taker_) taker_->AfterCheckpoint(changes_);
     }
     return output_.StartCommit(*consumer_);
   }
@@ -239,6 +251,7 @@ class Session : public kafka::RebalanceListener {
     const bool wait = pending_bytes_ > kMaxPendingBytes;
     if (absl::Status status = output_.TakeCommit(wait); !status.ok()) return status;
     if (output_.busy()) return absl::OkStatus();
+    if (taker_) taker_->Committed();
     while (!pending_.empty()) {
       Work& work = pending_.front();
       absl::Status status = output_.Produce(work.batch, work.output, work.arrival_ms);
@@ -257,7 +270,18 @@ class Session : public kafka::RebalanceListener {
     if (status.ok()) status = ProduceIfFree();
     if (status.ok() && output_.open()) status = StartCommit();
     if (status.ok()) status = output_.TakeCommit(true);
+    if (status.ok() && taker_) taker_->Committed();
     return status;
+  }
+
+  // The same before these partitions go. Their last snapshots need a commit after they were begun.
+  absl::Status CommitLast(const std::vector<int32_t>& partitions) {
+    if (!taker_ || !taker_->wants_last()) return CommitAll();
+    for (const int32_t partition : partitions) taker_->BeforeLast(partition);
+    absl::Status status = output_.TakeCommit(true);
+    if (status.ok()) status = ProduceIfFree();
+    if (status.ok()) status = output_.Reopen();
+    return status.ok() ? CommitAll() : status;
   }
 
   void ReportLag() {
@@ -274,7 +298,9 @@ class Session : public kafka::RebalanceListener {
     if (consumer_ == nullptr) return status;
     if (state_ != nullptr) {
       // From when the group gives its partitions away nobody is to be answered from their state.
-      for (const int32_t partition : consumer_->assignment()) state_->Release(partition);
+      for (const int32_t partition : consumer_->assignment()) {
+        status.ok() && taker_ ? taker_->Release(partition) : state_->Release(partition);
+      }
     }
     consumer_->Close();
     return status;
@@ -284,8 +310,10 @@ class Session : public kafka::RebalanceListener {
   Processor& processor_;
   Stateful* const state_;  // null: it remembers nothing
   const Settings settings_;
+  Snapshots* const snapshots_;  // null: none are taken
   StageOutput output_;
   std::optional<StateReader> reader_;
+  std::optional<SnapshotTaker> taker_;
   std::unique_ptr<kafka::Consumer> consumer_;
 
   std::deque<Batch> held_;  // read and not processed
@@ -301,6 +329,46 @@ class Session : public kafka::RebalanceListener {
   absl::Status failed_;
 };
 
+// Over all sessions of a worker.
+class SnapshotsOf {
+ public:
+  SnapshotsOf(const Worker& worker, const Stateful* state) : worker_(worker) {
+    if (state == nullptr || state->changelog().empty()) return;
+    changelog_ = state->changelog();
+    probe_.emplace(worker.context.registry, worker.context.Labels());
+  }
+  ~SnapshotsOf() {
+    // The last ones may be large.
+    while (snapshots_ && snapshots_->busy()) {
+      worker_.control.Beat();
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
+
+  // When Kafka is reached. Null: none are taken.
+  absl::StatusOr<Snapshots*> Get() {
+    if (changelog_.empty() || worker_.context.state_dir.empty() || opened_) return snapshots_.get();
+    const auto kept = TombstonesKept(worker_.kafka, changelog_);
+    if (!kept.ok()) return kept.status();
+    opened_ = true;
+    if (!*kept) {
+      base::LogWarn("no snapshots of the state: it is not known how long tombstones stay",
+                    {{"topic", changelog_}, {"missing", "delete.retention.ms"}});
+      return nullptr;
+    }
+    snapshots_ = Snapshots::Open({worker_.context.state_dir + "/snapshots", changelog_, **kept / 2},
+                                 &*probe_);
+    return snapshots_.get();
+  }
+
+ private:
+  const Worker& worker_;
+  std::string changelog_;
+  std::optional<SnapshotProbe> probe_;
+  bool opened_ = false;
+  std::unique_ptr<Snapshots> snapshots_;
+};
+
 }  // namespace
 
 absl::Status RunProcessor(Worker& worker, Processor& processor) {
@@ -312,11 +380,17 @@ absl::Status RunProcessor(Worker& worker, Processor& processor) {
   if (state != nullptr && !state->changelog().empty()) topics.push_back(state->changelog());
   std::vector<std::string> written = topics;
   written.push_back(pipeline::DeadLetterTopic(worker.context.pipeline));
+  SnapshotsOf snapshots_of(worker, state);
   absl::Status status;
   while (!worker.control.draining()) {
     worker.control.Beat();
     absl::StatusOr<std::vector<int64_t>> limits = MaxRecordBytes(worker.kafka, written);
     status = limits.status();
+    absl::StatusOr<Snapshots*> snapshots = nullptr;
+    if (status.ok()) {
+      snapshots = snapshots_of.Get();
+      status = snapshots.status();
+    }
     if (status.ok() && !serving) {
       status = processor.StartServing();
       serving = status.ok();
@@ -324,7 +398,7 @@ absl::Status RunProcessor(Worker& worker, Processor& processor) {
     }
     if (status.ok()) {
       const auto began = Clock::now();
-      status = Session(worker, processor, settings, topics, *limits).Run();
+      status = Session(worker, processor, settings, topics, *limits, *snapshots).Run();
       if (Clock::now() - began > std::chrono::seconds(30)) backoff.Reset();
     }
     if (status.ok() || !Retriable(status)) break;

@@ -38,4 +38,17 @@ absl::StatusOr<std::vector<int64_t>> MaxRecordBytes(const kafka::ClientConfig& k
   return limits;
 }
 
+absl::StatusOr<std::optional<std::chrono::milliseconds>> TombstonesKept(
+    const kafka::ClientConfig& kafka, const std::string& topic) {
+  auto admin = kafka::Admin::Create(kafka);
+  if (!admin.ok()) return admin.status();
+  auto states = (*admin)->Describe({topic});
+  if (!states.ok()) return states.status();
+  const auto& config = (*states)[topic].config;
+  const auto set = config.find("delete.retention.ms");
+  int64_t ms = 0;
+  if (set == config.end() || !absl::SimpleAtoi(set->second, &ms)) return std::nullopt;
+  return std::chrono::milliseconds(ms);
+}
+
 }  // namespace levada::runtime

@@ -78,6 +78,9 @@ struct StageContext {
   std::string data_dir;
   std::string listen = "0.0.0.0";  // IP address of the ports that the manifest names
   std::string advertise = "";      // IP address at which other workers reach them; empty: not known
+  std::string state_dir = "";      // the worker's own folder; empty: none
+  // Between two snapshots of a partition's state; 0: only when the worker ends.
+  std::chrono::milliseconds snapshot_every = std::chrono::minutes(5);
 };
 
 // How many events have come to a step, and for how many each of its rules held.

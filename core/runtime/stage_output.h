@@ -45,8 +45,10 @@ class StageOutput {
 
   // `arrival_ms`: when the batch came into Levada, -1 if unknown.
   absl::Status Produce(const Batch& batch, const OutputBatch& result, int64_t arrival_ms);
+  // Sees that there is something to commit, if only the positions again.
+  absl::Status Reopen() { return open_ ? absl::OkStatus() : Begin(); }
   // Changed state, into the last of the topics; no result of the stage. Something was produced
-  // before.
+  // before, or Reopen.
   absl::Status ProduceChanges(const OutputBatch& changes);
   // A partition of the input and where it is read from, for commits of what time alone brought
   // about: Kafka refuses a worker that has lost its partitions only by the offsets it commits.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/log.h"
 #include "core/base/strings.h"
 
 namespace levada::runtime {
@@ -13,6 +14,7 @@ constexpr int kBatchRecords = 5000;
 constexpr milliseconds kMetadataTimeout{10'000};
 constexpr milliseconds kCheckEvery{5'000};
 constexpr milliseconds kCheckTimeout{1'000};
+constexpr milliseconds kLoadFor{50};
 
 }  // namespace
 
@@ -65,13 +67,30 @@ absl::Status StateReader::Add(int32_t partition) {
     return status.ok() ? absl::UnavailableError("partitions are changing") : status;
   }
   state_.Assign(partition, changelog_partitions_);
-  restoring_.insert(partition);
-  return changelog_->Add(partition);
+  Restoring& restoring = restoring_[partition];
+  restoring = {};
+  if (snapshots_ != nullptr) restoring.snapshot = snapshots_->Find(partition);
+  if (restoring.snapshot == nullptr) return changelog_->Add(partition);
+  const SnapshotHeader& header = restoring.snapshot->header();
+  if (!Reaches(partition, header)) {
+    snapshots_->Ignore(partition, "the changelog is another one");
+    restoring.snapshot.reset();
+    return changelog_->Add(partition);
+  }
+  restoring.phase = Phase::kProve;
+  return changelog_->Add(partition, header.life_at);
+}
+
+bool StateReader::Reaches(int32_t partition, const SnapshotHeader& header) {
+  const auto range = changelog_->Ask(partition, kMetadataTimeout);
+  return range.ok() && range->begin <= header.life_at && header.life_at <= header.offset &&
+         header.life_at < range->end && header.offset <= range->end;
 }
 
 void StateReader::Remove(int32_t partition) {
   if (changelog_ == nullptr) return;
   restoring_.erase(partition);
+  lives_.erase(partition);
   changelog_->Remove(partition).IgnoreError();
   state_.Release(partition);
 }
@@ -100,18 +119,106 @@ absl::Status StateReader::Step(milliseconds timeout) {
 }
 
 absl::Status StateReader::StepChangelog(milliseconds timeout) {
-  auto batch = changelog_->Poll(kBatchRecords, timeout);
+  const bool loading = std::any_of(restoring_.begin(), restoring_.end(), [](const auto& each) {
+    return each.second.phase == Phase::kLoad;
+  });
+  auto batch = changelog_->Poll(kBatchRecords, loading ? milliseconds(0) : timeout);
   if (!batch.ok()) return batch.status();
-  read_ += batch->size();
-  if (absl::Status status = state_.Restore(*batch); !status.ok()) return status;
-  if (!changelog_->caught_up()) return absl::OkStatus();
+  bool read = true;
+  for (auto& [partition, restoring] : restoring_) {
+    if (restoring.phase == Phase::kRead) continue;
+    read = false;
+    absl::Status status = restoring.phase == Phase::kProve ? Prove(partition, restoring, *batch)
+                                                           : Load(partition, restoring);
+    if (!status.ok()) return status;
+    batch->Drop(partition);
+  }
+  if (absl::Status status = TakeRecords(*std::move(batch)); !status.ok()) return status;
+  if (!read || !changelog_->caught_up()) return absl::OkStatus();
   // From here on this worker is the one who writes there, and what it writes it knows.
-  for (const int32_t partition : restoring_) {
+  for (auto& [partition, restoring] : restoring_) {
+    if (restoring.life.value.empty()) restoring.life.at = changelog_->next(partition);
     if (absl::Status status = changelog_->Remove(partition); !status.ok()) return status;
-    state_.Restored(partition);
+    Restored(partition, restoring);
   }
   restoring_.clear();
   return absl::OkStatus();
+}
+
+absl::Status StateReader::TakeRecords(Batch batch) {
+  for (const Record& record : batch.records()) {
+    Restoring& restoring = restoring_.at(record.partition);
+    ++restoring.from_changelog;
+    if (record.key == kLifeKey && record.has_value) {
+      restoring.life = {std::string(record.value), record.offset};
+    }
+  }
+  read_ += batch.size();
+  batch.DropIf([](const Record& record) { return record.key == kLifeKey; });
+  return state_.Restore(batch);
+}
+
+absl::Status StateReader::Prove(int32_t partition, Restoring& restoring, const Batch& batch) {
+  const auto& records = batch.records();
+  const auto first = std::find_if(records.begin(), records.end(), [&](const Record& record) {
+    return record.partition == partition;
+  });
+  if (first == records.end() && !changelog_->caught_up(partition)) return absl::OkStatus();
+  const SnapshotHeader& header = restoring.snapshot->header();
+  if (first == records.end() || first->key != kLifeKey || first->value != header.life) {
+    return ReadAll(partition, restoring, "the changelog was created again");
+  }
+  restoring.life = {header.life, header.life_at};
+  restoring.phase = Phase::kLoad;
+  return changelog_->Remove(partition);
+}
+
+absl::Status StateReader::Load(int32_t partition, Restoring& restoring) {
+  const auto until = std::chrono::steady_clock::now() + kLoadFor;
+  do {
+    auto entries = restoring.snapshot->Next();
+    absl::Status status = entries.ok() ? state_.Restore(*entries) : entries.status();
+    if (!status.ok()) return ReadAll(partition, restoring, base::View(status.message()));
+    if (entries->empty()) {
+      restoring.phase = Phase::kRead;
+      return changelog_->Add(partition, restoring.snapshot->header().offset);
+    }
+    read_ += entries->size();
+  } while (std::chrono::steady_clock::now() < until);
+  return absl::OkStatus();
+}
+
+absl::Status StateReader::ReadAll(int32_t partition, Restoring& restoring,
+                                  std::string_view reason) {
+  snapshots_->Ignore(partition, reason);
+  restoring = {};
+  // Without what was loaded of it.
+  state_.Release(partition);
+  state_.Assign(partition, changelog_partitions_);
+  if (absl::Status status = changelog_->Remove(partition); !status.ok()) return status;
+  return changelog_->Add(partition);
+}
+
+void StateReader::Restored(int32_t partition, const Restoring& restoring) {
+  state_.Restored(partition);
+  const uint64_t loaded = restoring.snapshot == nullptr ? 0 : restoring.snapshot->entries();
+  lives_[partition] = restoring.life;
+  lives_[partition].behind = restoring.from_changelog > loaded;
+  base::LogInfo("state is restored", {{"partition", partition},
+                                      {"from_snapshot", loaded},
+                                      {"from_changelog", restoring.from_changelog}});
+  if (snapshots_ != nullptr) snapshots_->probe()->Restored(loaded, restoring.from_changelog);
+}
+
+const StateReader::Life* StateReader::life(int32_t partition) const {
+  const auto found = lives_.find(partition);
+  return found == lives_.end() ? nullptr : &found->second;
+}
+
+absl::StatusOr<int64_t> StateReader::End(int32_t partition, milliseconds timeout) {
+  const auto range = changelog_->Ask(partition, timeout);
+  if (!range.ok()) return range.status();
+  return range->end;
 }
 
 absl::Status StateReader::Follow() {

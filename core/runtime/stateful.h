@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +22,16 @@
 //
 // Threads: all calls come from the thread that calls Process.
 namespace levada::runtime {
+
+// Goes over all that is kept of a partition, for a snapshot of it.
+class StateWalk {
+ public:
+  virtual ~StateWalk() = default;
+  // Visits keys and values as the changelog has them, about `bytes` of them. What changes between
+  // two calls is visited as it was or as it is. False: these were the last.
+  using Visit = std::function<void(std::string_view key, std::string_view value)>;
+  virtual bool Next(size_t bytes, const Visit& visit) = 0;
+};
 
 class Stateful {
  public:
@@ -45,6 +58,19 @@ class Stateful {
   // After the last record of a partition that was assigned.
   virtual void Restored(int32_t partition) = 0;
   virtual void Release(int32_t partition) = 0;
+
+  // Over a partition that is assigned and restored; its Next is only called between Checkpoint and
+  // the next Process or Tick, and not after Release. Null: no snapshots of this state.
+  virtual std::unique_ptr<StateWalk> Walk(int32_t partition) {
+    (void)partition;
+    return nullptr;
+  }
+  // Release of a partition of which nothing has changed since the last Checkpoint; the walk goes
+  // over what it had, in another thread. Null: as before.
+  virtual std::unique_ptr<StateWalk> Detach(int32_t partition) {
+    Release(partition);
+    return nullptr;
+  }
   // What has changed since the last call, as records with a partition. Nothing may change between
   // this and the next Process or Tick.
   virtual void Checkpoint(OutputBatch* changes) = 0;

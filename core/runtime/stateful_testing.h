@@ -17,6 +17,22 @@ namespace levada::runtime {
 // Where a session may be ended. kCommit: while the commit of what Checkpoint gave is under way.
 enum class Phase { kProcess, kRestore, kTick, kCommit };
 
+// A copy of what is kept of a partition, a few keys at a time.
+class CopyWalk : public StateWalk {
+ public:
+  explicit CopyWalk(std::map<std::string, int> counts) : counts_(std::move(counts)) {}
+  bool Next(size_t, const Visit& visit) override {
+    for (int i = 0; i < 3 && !counts_.empty(); ++i) {
+      visit(counts_.begin()->first, base::StrCat(counts_.begin()->second));
+      counts_.erase(counts_.begin());
+    }
+    return !counts_.empty();
+  }
+
+ private:
+  std::map<std::string, int> counts_;
+};
+
 // Sends on, for each event, how many there were with its key: "a=1", "a=2", … With a table, only
 // of keys that the table has.
 class Counting : public Processor, public Stateful {
@@ -77,6 +93,14 @@ class Counting : public Processor, public Stateful {
   void Release(int32_t partition) override {
     partitions_.erase(partition);
     changed_.erase(partition);
+  }
+  std::unique_ptr<StateWalk> Walk(int32_t partition) override {
+    return std::make_unique<CopyWalk>(partitions_.at(partition));
+  }
+  std::unique_ptr<StateWalk> Detach(int32_t partition) override {
+    auto walk = Walk(partition);
+    Release(partition);
+    return walk;
   }
   void Checkpoint(OutputBatch* changes) override {
     for (auto& [partition, keys] : changed_) {
@@ -146,10 +170,12 @@ class RunningCount {
 class StatefulTest : public LoopTest {
  protected:
   static constexpr int kKeys = 20;
+  static inline const std::map<std::string, std::string> kChangelog = {
+      {"cleanup.policy", "compact"}, {"delete.retention.ms", "86400000"}};
 
   void SetUp() override {
     LoopTest::SetUp();
-    Create({{log_, kPartitions, -1, {{"cleanup.policy", "compact"}}}});
+    Create({{log_, kPartitions, -1, kChangelog}});
   }
 
   // k0, k1, … and again from k0.

@@ -38,6 +38,7 @@ struct Scene {
   }
 
   const std::string id, in, out, dead, group;
+  std::string state_dir;  // of the worker; empty: none
   kafka::ClientConfig kafka;
   v1::Pipeline pipeline;
   v1::Stage stage;
@@ -50,8 +51,20 @@ class Running {
 
   Running(const Scene& scene, const Loop& loop, std::string instance = "")
       : metrics_(registry_, {}),
-        context_{scene.pipeline, scene.stage, secrets_, scene.kafka, metrics_,
-                 registry_,      control_,    false,    "",          ""},
+        context_{scene.pipeline,
+                 scene.stage,
+                 secrets_,
+                 scene.kafka,
+                 metrics_,
+                 registry_,
+                 control_,
+                 false,
+                 "",
+                 "",
+                 "127.0.0.1",
+                 "",
+                 scene.state_dir,
+                 std::chrono::milliseconds(50)},
         worker_{context_,    control_, metrics_,           scene.kafka,
                 scene.group, scene.in, std::move(instance)},
         thread_([this, loop] { status_ = loop(worker_); }) {}

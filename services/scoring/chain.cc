@@ -232,6 +232,16 @@ void Chain::Release(int32_t partition) {
   state_.Release(partition);
 }
 
+std::unique_ptr<runtime::StateWalk> Chain::Walk(int32_t partition) {
+  const std::lock_guard lock(state_.mutex);
+  return state_.Walk(partition);
+}
+
+std::unique_ptr<runtime::StateWalk> Chain::Detach(int32_t partition) {
+  const std::lock_guard lock(state_.mutex);
+  return state_.Detach(partition);
+}
+
 void Chain::Checkpoint(OutputBatch* changes) {
   const std::lock_guard lock(state_.mutex);
   state_.Checkpoint(changes);

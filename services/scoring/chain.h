@@ -71,6 +71,8 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   absl::Status Restore(const Batch& records) override;
   void Restored(int32_t partition) override;
   void Release(int32_t partition) override;
+  std::unique_ptr<runtime::StateWalk> Walk(int32_t partition) override;
+  std::unique_ptr<runtime::StateWalk> Detach(int32_t partition) override;
   void Checkpoint(OutputBatch* changes) override;
   absl::Status Tick(int64_t now_ms, OutputBatch* out) override;
   void Reset() override;

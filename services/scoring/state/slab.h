@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdlib>
@@ -51,11 +52,12 @@ class Slab {
 
   // Bytes in use, and bytes held from the system (without large ones).
   size_t used() const { return used_; }
-  size_t reserved() const { return blocks_.size() * kBlock; }
+  size_t reserved() const { return reserved_; }
 
   // Forgets everything; large ones must have been given back.
   void Clear() {
     blocks_.clear();
+    reserved_ = 0;
     left_ = 0;
     used_ = 0;
     std::fill(std::begin(free_), std::end(free_), nullptr);
@@ -64,7 +66,9 @@ class Slab {
  private:
   static constexpr size_t kLeast = 32;
   static constexpr size_t kLargest = 16 << 10;
-  static constexpr size_t kBlock = 256 << 10;
+  // A few for a slab with little in it.
+  static constexpr size_t kFirstBlock = 2 * kLargest;
+  static constexpr size_t kLastBlock = 16 * kLargest;
 
   struct Free {
     Free* next;
@@ -78,9 +82,11 @@ class Slab {
 
   void* Cut(size_t capacity) {
     if (left_ < capacity) {
-      blocks_.emplace_back(new char[kBlock]);
+      const size_t block = std::clamp(reserved_ / 8 / kLargest * kLargest, kFirstBlock, kLastBlock);
+      blocks_.emplace_back(new char[block]);
       at_ = blocks_.back().get();
-      left_ = kBlock;
+      left_ = block;
+      reserved_ += block;
     }
     void* const cut = at_;
     at_ += capacity;
@@ -93,6 +99,7 @@ class Slab {
   char* at_ = nullptr;
   size_t left_ = 0;
   size_t used_ = 0;
+  size_t reserved_ = 0;
 };
 
 }  // namespace levada::scoring

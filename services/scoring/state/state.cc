@@ -4,26 +4,11 @@
 
 #include <algorithm>
 
+#include "services/scoring/state/log_key.h"
+#include "services/scoring/state/walk.h"
+
 namespace levada::scoring {
 namespace {
-
-constexpr char kVersion = 1;
-constexpr size_t kHead = 1 + 4 + 8;
-constexpr uint32_t kClocks = 0;
-
-void PutBigEndian(uint64_t number, int bytes, std::string* out) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-    out->push_back(static_cast<char>(number >> shift));
-  }
-}
-
-uint64_t BigEndian(std::string_view bytes) {
-  uint64_t number = 0;
-  for (const char byte : bytes) number = number << 8 | static_cast<uint8_t>(byte);
-  return number;
-}
-
-constexpr uint64_t kBucketOffset = uint64_t{1} << 63;
 
 uint32_t IdOf(std::string_view name, std::string_view layout) {
   const std::string text = base::StrCat(name, "\n", layout);
@@ -65,7 +50,7 @@ void StageState::Assign(int32_t number, int32_t of) {
   auto partition = std::make_unique<Partition>();
   partition->number = number;
   partition->clocks.resize(segments_);
-  for (const StepInfo& step : steps_) partition->steps.push_back(step.make(&slab_));
+  for (const StepInfo& step : steps_) partition->steps.push_back(step.make(&partition->slab));
   last_ = nullptr;
   partitions_[number] = std::move(partition);
 }
@@ -74,6 +59,25 @@ void StageState::Release(int32_t number) {
   last_ = nullptr;
   orphan_keys_.erase(number);
   partitions_.erase(number);
+}
+
+std::unique_ptr<runtime::StateWalk> StageState::Walk(int32_t number) {
+  Partition* const partition = Find(number);
+  if (partition == nullptr || !partition->restored) return nullptr;
+  return std::make_unique<PartitionWalk>(partition, step_ids(), &mutex);
+}
+
+std::unique_ptr<runtime::StateWalk> StageState::Detach(int32_t number) {
+  auto taken = partitions_.extract(number);
+  Release(number);
+  if (taken.empty() || !taken.mapped()->restored) return nullptr;
+  return std::make_unique<PartitionWalk>(std::move(taken.mapped()), step_ids());
+}
+
+std::vector<uint32_t> StageState::step_ids() const {
+  std::vector<uint32_t> ids;
+  for (const StepInfo& step : steps_) ids.push_back(step.id);
+  return ids;
 }
 
 void StageState::Restored(int32_t number) {
@@ -93,7 +97,6 @@ void StageState::Reset() {
   last_ = nullptr;
   partitions_.clear();
   orphan_keys_.clear();
-  slab_.Clear();
 }
 
 absl::Status StageState::Restore(const Batch& records) {
@@ -106,14 +109,13 @@ absl::Status StageState::Restore(const Batch& records) {
 absl::Status StageState::RestoreOne(const Record& record) {
   Partition* const partition = Find(record.partition);
   if (partition == nullptr) return absl::OkStatus();
-  if (record.key.size() < kHead || record.key[0] != kVersion) {
+  LogKey log_key;
+  if (!ReadLogKey(record.key, &log_key)) {
     return absl::DataLossError(base::StrCat("partition ", record.partition, ", offset ",
                                             record.offset,
                                             " of the changelog was not written by this version"));
   }
-  const auto id = static_cast<uint32_t>(BigEndian(record.key.substr(1, 4)));
-  const auto bucket = static_cast<int64_t>(BigEndian(record.key.substr(5, 8)) ^ kBucketOffset);
-  const std::string_view key = record.key.substr(kHead);
+  const auto [id, bucket, key] = log_key;
   if (id == kClocks) {
     if (bucket >= 0 && bucket < segments_ && record.value.size() == sizeof(int64_t)) {
       Partition::Clock& clock = partition->clocks[bucket];
@@ -149,10 +151,7 @@ absl::Status StageState::RestoreOne(const Record& record) {
 
 void StageState::Log(const Partition& partition, uint32_t step, int64_t bucket,
                      std::string_view key, const std::string_view* value, OutputBatch* changes) {
-  key_.assign(1, kVersion);
-  PutBigEndian(step, 4, &key_);
-  PutBigEndian(static_cast<uint64_t>(bucket) ^ kBucketOffset, 8, &key_);
-  key_.append(key);
+  WriteLogKey({step, bucket, key}, &key_);
   OutputRecord record;
   record.key = changes->KeepKey(key_);
   record.has_key = true;
@@ -205,8 +204,9 @@ void StageState::Checkpoint(OutputBatch* changes) {
 }
 
 size_t StageState::bytes() const {
-  size_t bytes = slab_.used();
+  size_t bytes = 0;
   for (const auto& [number, partition] : partitions_) {
+    bytes += partition->slab.used();
     for (const auto& step : partition->steps) {
       for (const auto& [bucket, table] : step->tables_) bytes += table.table_bytes();
     }

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/record/record.h"
+#include "core/runtime/stateful.h"
 #include "services/scoring/state/table.h"
 
 // What the steps of a stage remember, by partition of the input. All that happens to a partition's
@@ -26,8 +27,8 @@
 //   state.Assign(3, 6);
 //   StepState& step = *state.Find(3)->steps[index];
 //
-// The changelog's records, one a key (all numbers big-endian, so that keys sort):
-//   key   = version:u8 = 1, step:u32, bucket:i64 (offset by 2^63), key bytes
+// The changelog's records, one a key:
+//   key   = log_key.h's
 //   value = the state's bytes; none: the key is forgotten
 // `step` is a hash of the step's name and of what its state's layout depends on: after an edit that
 // changes the layout, old state is not read as new. Step 0 has the clocks: bucket = segment, no
@@ -61,6 +62,7 @@ class StepState {
 
  private:
   friend class StageState;
+  friend class PartitionWalk;
   Slab* slab_;
   std::map<int64_t, StateTable> tables_;
   std::map<int64_t, std::vector<std::string>> forgotten_;
@@ -68,7 +70,8 @@ class StepState {
 
 struct Partition {
   int32_t number = 0;
-  bool restored = false;  // all that was known of it is here
+  bool restored = false;                          // all that was known of it is here
+  Slab slab;                                      // outlives the tables
   std::vector<std::unique_ptr<StepState>> steps;  // by AddStep's index
 
   // Of one run of steps between windows.
@@ -78,6 +81,17 @@ struct Partition {
     int64_t seen_at_ms = 0;       // Stateful::Tick's time before the last event; 0: not known
   };
   std::vector<Clock> clocks;
+
+  // Calls `visit(bucket, key, value)` for each of the clocks' records that the changelog has.
+  template <typename Visit>
+  void ForEachLoggedClock(Visit&& visit) const {
+    for (size_t i = 0; i < clocks.size(); ++i) {
+      const int64_t& logged_us = clocks[i].logged_us;
+      if (logged_us == kNoTime) continue;
+      visit(static_cast<int64_t>(i), std::string_view(),
+            std::string_view(reinterpret_cast<const char*>(&logged_us), sizeof logged_us));
+    }
+  }
 };
 
 class StageState {
@@ -95,6 +109,10 @@ class StageState {
   // `of`: how many partitions the input has.
   void Assign(int32_t partition, int32_t of = 1);
   void Release(int32_t partition);
+  // Over what a partition has, by `mutex`; null: it is not restored.
+  std::unique_ptr<runtime::StateWalk> Walk(int32_t partition);
+  // Released, with the walk as its owner.
+  std::unique_ptr<runtime::StateWalk> Detach(int32_t partition);
   absl::Status Restore(const Batch& records);
   // After the last of its records.
   void Restored(int32_t partition);
@@ -132,13 +150,13 @@ class StageState {
   };
 
   Partition* FindSlowly(int32_t partition);
+  std::vector<uint32_t> step_ids() const;
   absl::Status RestoreOne(const Record& record);
   void Log(const Partition& partition, uint32_t step, int64_t bucket, std::string_view key,
            const std::string_view* value, OutputBatch* changes);
 
   int segments_;
   int32_t input_partitions_ = 0;
-  Slab slab_;  // outlives the tables
   std::vector<StepInfo> steps_;
   absl::flat_hash_map<uint32_t, int> by_id_;
   std::map<int32_t, std::unique_ptr<Partition>> partitions_;

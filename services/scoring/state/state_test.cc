@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
+#include <set>
 
 #include "services/scoring/state/blob.h"
 #include "services/scoring/state/tables.h"
@@ -120,6 +122,40 @@ TEST(StateTableTest, ASweepComesToEveryKey) {
   EXPECT_TRUE(forgotten.empty()) << "the changelog never had them";
 }
 
+// Keys that are there all the while are visited, whatever comes and goes meanwhile.
+TEST(StateTableTest, AWalkComesToEveryKey) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    Slab slab;
+    StateTable table(&slab);
+    std::set<std::string> stay;
+    std::vector<std::string> others;
+    for (int i = 0; i < round * 3; ++i) {
+      const std::string key = KeyOf(i);
+      table.Add(key, StateTable::Hash(key), 8);
+      random() % 2 == 0 ? (void)stay.insert(key) : others.push_back(key);
+    }
+    std::set<std::string> visited;
+    uint64_t cursor = 0;
+    int next = 1'000'000;
+    do {
+      cursor =
+          table.Walk(cursor, [&](const StateTable::Entry& entry) { visited.emplace(entry.key()); });
+      for (int i = 0; i < round % 7 && others.size() < 1000; ++i) {
+        const std::string key = KeyOf(next++);
+        table.Add(key, StateTable::Hash(key), 8);
+        others.push_back(key);
+      }
+      for (int i = 0; i < round % 5 && !others.empty(); ++i) {
+        std::swap(others[random() % others.size()], others.back());
+        table.Erase(table.Find(others.back(), StateTable::Hash(others.back())), nullptr);
+        others.pop_back();
+      }
+    } while (cursor != 0);
+    for (const std::string& key : stay) ASSERT_TRUE(visited.contains(key)) << "round " << round;
+  }
+}
+
 TEST(EntryBlobTest, KeepsWhatWasWrittenWhereverItMoves) {
   Slab slab;
   StateTable table(&slab);
@@ -195,6 +231,93 @@ TEST(StageStateTest, GoesFromWorkerToWorker) {
     changes.Clear();
     state.Checkpoint(&changes);
     EXPECT_TRUE(changes.records().empty()) << "nothing has changed";
+  }
+}
+
+// Reads records, in their order, as a worker that begins.
+std::map<std::string, std::string> RestoredFrom(
+    const std::vector<std::pair<std::string, std::optional<std::string>>>& records) {
+  StageState state(2);
+  EXPECT_TRUE(state.AddStep("dedup-1", "1", MakeAny).ok());
+  EXPECT_TRUE(state.AddStep("window-1", "1", MakeAny).ok());
+  state.Assign(1, 3);
+  std::vector<Record> batch;
+  for (const auto& [key, value] : records) {
+    Record record;
+    record.key = key;
+    record.has_key = true;
+    record.has_value = value.has_value();
+    record.value = value.value_or("");
+    record.partition = 1;
+    batch.push_back(record);
+  }
+  EXPECT_TRUE(state.Restore(Batch("changelog", batch, nullptr)).ok());
+  state.Restored(1);
+  std::map<std::string, std::string> all;
+  const auto walk = state.Detach(1);
+  EXPECT_EQ(state.Find(1), nullptr);
+  while (walk->Next(100, [&](std::string_view key, std::string_view value) {
+    EXPECT_TRUE(all.emplace(key, value).second) << "nothing changes, but a key comes twice";
+  })) {
+  }
+  return all;
+}
+
+// What a walk has visited, checkpoint by checkpoint, and the changelog since it began, are the
+// state.
+TEST(StageStateTest, AWalkAndTheChangelogSinceAreTheState) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 30; ++round) {
+    StageState state(2);
+    ASSERT_TRUE(state.AddStep("dedup-1", "1", MakeAny).ok());
+    ASSERT_TRUE(state.AddStep("window-1", "1", MakeAny).ok());
+    state.Assign(1, 3);
+    state.Restored(1);
+    std::vector<std::pair<std::string, std::optional<std::string>>> log;
+    std::vector<std::pair<std::string, std::optional<std::string>>> snapshot;
+    size_t since = 0;
+    std::unique_ptr<runtime::StateWalk> walk;
+    for (int checkpoint = 0; checkpoint < 400; ++checkpoint) {
+      Partition& partition = *state.Find(1);
+      partition.clocks[random() % 2].newest_us = checkpoint;
+      for (int i = 0; i < 20; ++i) {
+        StepState& step = *partition.steps[random() % 2];
+        const int64_t bucket = static_cast<int64_t>(random() % 4) + checkpoint / 100;
+        const std::string key = KeyOf(static_cast<int>(random() % 300));
+        StateTable& table = step.table(bucket);
+        StateTable::Entry* entry = table.Find(key, StateTable::Hash(key));
+        if (random() % 400 == 0) {
+          step.Drop(bucket);
+        } else if (entry != nullptr && random() % 3 == 0) {
+          table.Erase(entry, step.forgotten(bucket));
+        } else {
+          if (entry == nullptr) entry = table.Add(key, StateTable::Hash(key), 1);
+          entry->data()[0] = static_cast<char>('a' + random() % 26);
+          table.Touch(entry);
+        }
+      }
+      OutputBatch changes;
+      state.Checkpoint(&changes);
+      if (checkpoint == 100) {
+        walk = state.Walk(1);
+        since = log.size();  // this checkpoint's records are in both
+      }
+      for (const OutputRecord& record : changes.records()) {
+        log.emplace_back(record.key, record.has_value
+                                         ? std::optional<std::string>(changes.Value(record))
+                                         : std::nullopt);
+      }
+      if (walk != nullptr &&
+          !walk->Next(random() % 2000, [&](std::string_view key, std::string_view value) {
+            snapshot.emplace_back(key, value);
+          })) {
+        walk.reset();
+        break;
+      }
+    }
+    ASSERT_EQ(walk, nullptr) << "it should have come to an end";
+    snapshot.insert(snapshot.end(), log.begin() + static_cast<ptrdiff_t>(since), log.end());
+    EXPECT_EQ(RestoredFrom(snapshot), RestoredFrom(log));
   }
 }
 

@@ -111,6 +111,26 @@ class StateTable {
       if (slot.entry != nullptr) visit(slot.entry);
     }
   }
+  // Calls `visit(entry)` for some of the entries; `cursor` is 0 at first, then what the call before
+  // has returned; 0: these were the last. Visits each entry that is there all the while, even if
+  // others come and go and the table grows between the calls: it goes by the place where an entry's
+  // search begins, in the order of the place's bits from the lowest on, so that when places double,
+  // what was seen are whole ones.
+  template <typename Visit>
+  uint64_t Walk(uint64_t cursor, Visit&& visit) const {
+    if (count_ == 0) return 0;
+    const size_t home = cursor & mask_;
+    for (size_t at = home; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
+      if ((slots_[at].hash & mask_) == home) visit(*slots_[at].entry);
+    }
+    uint64_t bit = (mask_ + 1) >> 1;
+    cursor = home;
+    while (bit != 0 && (cursor & bit) != 0) {
+      cursor ^= bit;
+      bit >>= 1;
+    }
+    return bit == 0 ? 0 : cursor | bit;
+  }
   // Looks at some of the entries, the next ones at the next call, and erases those for which
   // `expired(entry)`.
   template <typename Expired>
