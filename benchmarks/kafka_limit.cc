@@ -1,12 +1,13 @@
 // What librdkafka needs to move records from topic to topic, exactly once: the limit that a stage
 // is measured against (bench_scoring.py).
 //
-//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP]]          until SIGTERM
+//   kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP [atLeastOnce]]]          until SIGTERM
 //
-// Keys and values as they are, in transactions with the input offsets. With EXTRA each value grows
-// by so many bytes, as results do: the digits of a number, which do not compress, and filling; a
-// negative one shortens it. Of a million records KEEP are written. The clients are set as
-// core/kafka sets them: the same queues, batches, compression and isolation.
+// Keys and values as they are, in transactions with the input offsets; at least once the producer
+// is flushed before they are committed. With EXTRA each value grows by so many bytes, as results
+// do: the digits of a number, which do not compress, and filling; a negative one shortens it. Of a
+// million records KEEP are written. The clients are set as core/kafka sets them: the same queues,
+// batches, compression and isolation.
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
@@ -38,6 +39,10 @@ std::atomic<bool> stopped{false};
 
 void Check(rd_kafka_error_t* error) {
   if (error != nullptr) Die(rd_kafka_error_string(error));
+}
+
+void Check(rd_kafka_resp_err_t error) {
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) Die(rd_kafka_err2str(error));
 }
 
 rd_kafka_t* MakeClient(rd_kafka_type_t type, const Settings& settings) {
@@ -76,12 +81,14 @@ rd_kafka_t* MakeConsumer(const std::string& brokers, const std::string& group,
   return client;
 }
 
-rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group) {
+rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group, bool exactly_once) {
+  const std::string linger = exactly_once ? "100" : "5";
   return MakeClient(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers},
-                                        {"transactional.id", group},
+                                        {"enable.idempotence", "true"},
+                                        {"transactional.id", exactly_once ? group : ""},
                                         {"acks", "all"},
                                         {"compression.codec", "lz4"},
-                                        {"linger.ms", "100"},
+                                        {"linger.ms", linger},
                                         {"batch.size", "1000000"},
                                         {"batch.num.messages", "10000"},
                                         {"queue.buffering.max.messages", "500000"},
@@ -93,13 +100,14 @@ rd_kafka_t* MakeProducer(const std::string& brokers, const std::string& group) {
 class Mover {
  public:
   Mover(const std::string& brokers, const std::string& group, std::string from,
-        const std::string& to, long extra, uint64_t keep)
+        const std::string& to, long extra, uint64_t keep, bool exactly_once)
       : from_(std::move(from)),
         extra_(extra),
         keep_(keep),
-        producer_(MakeProducer(brokers, group)),
+        exactly_once_(exactly_once),
+        producer_(MakeProducer(brokers, group, exactly_once)),
         topic_(rd_kafka_topic_new(producer_, to.c_str(), nullptr)) {
-    Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
+    if (exactly_once_) Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
     consumer_ = MakeConsumer(brokers, group, from_);
     queue_ = rd_kafka_queue_get_consumer(consumer_);
   }
@@ -124,7 +132,7 @@ class Mover {
  private:
   void Move(const rd_kafka_message_t& message) {
     if (!open_) {
-      Check(rd_kafka_begin_transaction(producer_));
+      if (exactly_once_) Check(rd_kafka_begin_transaction(producer_));
       open_ = true;
       opened_at_ = Clock::now();
     }
@@ -165,17 +173,27 @@ class Mover {
     for (const auto& [partition, offset] : offsets_) {
       rd_kafka_topic_partition_list_add(offsets, from_.c_str(), partition)->offset = offset;
     }
+    exactly_once_ ? CommitTransaction(offsets) : CommitPlainly(offsets);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    open_ = false;
+  }
+
+  void CommitTransaction(const rd_kafka_topic_partition_list_t* offsets) {
     rd_kafka_consumer_group_metadata_t* group = rd_kafka_consumer_group_metadata(consumer_);
     Check(rd_kafka_send_offsets_to_transaction(producer_, offsets, group, kTimeoutMs));
     Check(rd_kafka_commit_transaction(producer_, kTimeoutMs));
     rd_kafka_consumer_group_metadata_destroy(group);
-    rd_kafka_topic_partition_list_destroy(offsets);
-    open_ = false;
+  }
+
+  void CommitPlainly(const rd_kafka_topic_partition_list_t* offsets) {
+    Check(rd_kafka_flush(producer_, kTimeoutMs));
+    Check(rd_kafka_commit(consumer_, offsets, /*async=*/0));
   }
 
   const std::string from_;
   const long extra_;
   const uint64_t keep_;  // of a million records
+  const bool exactly_once_;
   uint64_t kept_ = 0;
   std::string value_;
   uint64_t random_ = 1;
@@ -191,12 +209,13 @@ class Mover {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 6 || argc > 8) {
-    Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP]]");
+  const bool exactly_once = argc < 9;
+  if (argc < 6 || argc > 9 || (!exactly_once && std::string(argv[8]) != "atLeastOnce")) {
+    Die("usage: kafka_limit BROKERS GROUP FROM TO COMMIT_MS [EXTRA [KEEP [atLeastOnce]]]");
   }
   std::signal(SIGTERM, [](int) { stopped = true; });
   Mover mover(argv[1], argv[2], argv[3], argv[4], argc > 6 ? std::strtol(argv[6], nullptr, 10) : 0,
-              argc > 7 ? std::strtoull(argv[7], nullptr, 10) : kMillion);
+              argc > 7 ? std::strtoull(argv[7], nullptr, 10) : kMillion, exactly_once);
   mover.Run(std::chrono::milliseconds(std::atoi(argv[5])));
   return 0;
 }

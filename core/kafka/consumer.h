@@ -15,7 +15,7 @@ typedef struct rd_kafka_consumer_group_metadata_s rd_kafka_consumer_group_metada
 // A member of a consumer group that reads one topic in batches. Offsets are never committed
 // automatically.
 //
-// Threads: one. The listener is called from within Poll.
+// Threads: one, and Commit from any. The listener is called from within Poll.
 namespace levada::kafka {
 
 class RebalanceListener {

@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -89,29 +90,41 @@ class ProducerImpl : public Producer {
   }
 
   absl::Status Produce(const Outgoing& record, std::chrono::milliseconds max_wait) override {
-    rd_kafka_resp_err_t error = TryProduce(record);
+    const bool counted = listener_ == nullptr && !transactional_;
+    std::atomic<int64_t>* const side = counted ? &unanswered_[side_] : nullptr;
+    if (counted) side->fetch_add(1, std::memory_order_relaxed);
+    void* const opaque = counted ? side : record.opaque;
+    rd_kafka_resp_err_t error = TryProduce(record, opaque);
     if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       const auto deadline = std::chrono::steady_clock::now() + max_wait;
       while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
              std::chrono::steady_clock::now() < deadline) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        error = TryProduce(record);
+        error = TryProduce(record, opaque);
       }
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+    if (counted) side->fetch_sub(1, std::memory_order_relaxed);
     return ProduceError(error);
   }
 
   absl::Status Flush(std::chrono::milliseconds timeout) override {
     const auto error = rd_kafka_flush(client_, static_cast<int>(timeout.count()));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "flushing to Kafka");
-    const int64_t failed = failed_.exchange(0);
-    if (failed > 0) {
-      return absl::DataLossError(base::StrCat(
-          "Kafka did not take ", failed,
-          " records: ", rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(last_error_.load()))));
+    return TakeFailed();
+  }
+
+  void Mark() override { side_ = 1 - side_; }
+
+  absl::Status AwaitMark(std::chrono::milliseconds timeout) override {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    while (unanswered_[1 - side_] > 0) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        return absl::UnavailableError("Kafka does not answer what was written to it");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    return absl::OkStatus();
+    return TakeFailed();
   }
 
   int64_t queued() const override { return rd_kafka_outq_len(client_); }
@@ -153,7 +166,11 @@ class ProducerImpl : public Producer {
       self->last_error_ = message->err;
       self->failed_.fetch_add(1, std::memory_order_relaxed);
     }
-    if (self->listener_ == nullptr || message->_private == nullptr) return;
+    if (message->_private == nullptr) return;
+    if (self->listener_ == nullptr) {
+      static_cast<std::atomic<int64_t>*>(message->_private)->fetch_sub(1);
+      return;
+    }
     self->listener_->OnDelivery(message->_private, ToStatus(message->err, "writing to Kafka"),
                                 message->partition, message->offset);
   }
@@ -162,7 +179,15 @@ class ProducerImpl : public Producer {
     return const_cast<char*>(bytes.empty() ? "" : bytes.data());
   }
 
-  rd_kafka_resp_err_t TryProduce(const Outgoing& record) {
+  absl::Status TakeFailed() {
+    const int64_t failed = failed_.exchange(0);
+    if (failed == 0) return absl::OkStatus();
+    return absl::DataLossError(base::StrCat(
+        "Kafka did not take ", failed,
+        " records: ", rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(last_error_.load()))));
+  }
+
+  rd_kafka_resp_err_t TryProduce(const Outgoing& record, void* opaque) {
     rd_kafka_vu_t args[8];
     size_t n = 0;
     args[n].vtype = RD_KAFKA_VTYPE_RKT;
@@ -182,9 +207,9 @@ class ProducerImpl : public Producer {
     }
     args[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
     args[n++].u.i64 = record.timestamp_ms;
-    if (record.opaque != nullptr) {
+    if (opaque != nullptr) {
       args[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
-      args[n++].u.ptr = record.opaque;
+      args[n++].u.ptr = opaque;
     }
     rd_kafka_headers_t* headers = nullptr;
     if (!record.headers.empty()) {
@@ -220,6 +245,9 @@ class ProducerImpl : public Producer {
   std::vector<rd_kafka_topic_t*> topics_;
   std::thread poller_;
   std::atomic<bool> stop_{false};
+  // Records that are not answered, before the line and behind it.
+  std::array<std::atomic<int64_t>, 2> unanswered_{};
+  std::atomic<int> side_{0};
   std::atomic<int64_t> failed_{0};
   std::atomic<int> last_error_{0};
 };

@@ -88,6 +88,14 @@ class Producer {
   virtual absl::Status Flush(std::chrono::milliseconds timeout) = 0;
   virtual int64_t queued() const = 0;
 
+  // ---- without transactions and without a listener ----
+  // Draws a line behind the records produced so far; the one before must have been awaited. From
+  // the thread that produces.
+  virtual void Mark() = 0;
+  // Waits until all records before the line are answered, while others may be produced behind it.
+  // From any thread; answers as Flush.
+  virtual absl::Status AwaitMark(std::chrono::milliseconds timeout) = 0;
+
   // ---- transactions ----
   // kAborted: abort this transaction and begin again. kFailedPrecondition: fenced or fatal, make a
   // new producer. kUnavailable: call the same again.

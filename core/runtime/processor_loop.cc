@@ -1,5 +1,5 @@
-// The loop of a Processor: poll, process, produce, commit, in one thread; only the commit of a
-// transaction waits in another, while this one already processes the next batches.
+// The loop of a Processor: poll, process, produce, commit, in one thread; only a commit waits in
+// another, while this one already processes the next batches.
 //
 //   poll ─► process ─► pending work ─► produce ──► transaction n ──► commit n (other thread)
 //                          ▲ held while commit n is under way: a producer has one transaction
@@ -166,8 +166,8 @@ class Session : public kafka::RebalanceListener {
   }
 
   absl::Status CommitIfDue() {
-    const bool due =
-        output_.open() && Clock::now() - output_.opened_at() >= settings_.commit_interval;
+    const bool due = output_.open() && !output_.committing() &&
+                     Clock::now() - output_.opened_at() >= settings_.commit_interval;
     return due ? StartCommit() : absl::OkStatus();
   }
 

@@ -24,6 +24,9 @@ constexpr int kCommitAttempts = 2;
 // Longer than all calls of one commit with their time limits. librdkafka 2.0 has been seen to hang
 // in them after a broker was frozen and the transaction was fenced, and a call cannot be cancelled.
 constexpr std::chrono::seconds kCommitHangs{60};
+// The same at least once: first what was written is to be answered, then the offsets.
+constexpr std::chrono::seconds kAnsweredWithin{30};
+constexpr std::chrono::seconds kPlainCommitHangs{120};
 
 // A commit that timed out is to be called again (librdkafka's contract).
 template <typename Call>
@@ -168,21 +171,20 @@ absl::Status StageOutput::StartCommit(kafka::Consumer& consumer) {
        committing_.offsets.empty() ? positions_ : committing_.offsets) {
     offsets.push_back({partition, offset, ""});
   }
-  if (!exactly_once_) return CommitPlainly(consumer, offsets);
+  if (!exactly_once_) {
+    producer_->Mark();
+    commit_ = std::async(std::launch::async, [this, offsets = std::move(offsets), &consumer] {
+      absl::Status status = producer_->AwaitMark(kAnsweredWithin);
+      return status.ok() ? consumer.Commit(offsets) : status;
+    });
+    return absl::OkStatus();
+  }
   rd_kafka_consumer_group_metadata_t* const group = consumer.GroupMetadata();
   if (group == nullptr) return absl::AbortedError("this worker has lost its place in the group");
   commit_ = std::async(std::launch::async, [this, offsets = std::move(offsets), group] {
     return CommitTransaction(offsets, group);
   });
   return absl::OkStatus();
-}
-
-absl::Status StageOutput::CommitPlainly(kafka::Consumer& consumer,
-                                        const std::vector<kafka::PartitionOffset>& offsets) {
-  absl::Status status = producer_->Flush(std::chrono::seconds(60));
-  if (status.ok()) status = consumer.Commit(offsets);
-  if (status.ok()) Committed();
-  return status;
 }
 
 absl::Status StageOutput::CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
@@ -202,7 +204,7 @@ absl::Status StageOutput::TakeCommit(bool wait) {
 }
 
 bool StageOutput::CommitIsThere(bool wait) const {
-  const auto hangs_at = commit_started_ + kCommitHangs;
+  const auto hangs_at = commit_started_ + (exactly_once_ ? kCommitHangs : kPlainCommitHangs);
   const auto until = wait ? hangs_at : Clock::now();
   if (commit_.wait_until(until) == std::future_status::ready) return true;
   if (Clock::now() < hangs_at) return false;

@@ -18,11 +18,11 @@
 namespace levada::runtime {
 
 // Where a Processor's results go: output topics, dead letters and input offsets, in transactions
-// (exactly once) or plainly (at least once). A commit of a transaction waits in a thread of its
-// own; meanwhile nothing can be produced, since a producer has one transaction at a time.
+// (exactly once) or plainly (at least once). A commit waits in a thread of its own. Meanwhile
+// nothing can be produced exactly once, since a producer has one transaction at a time.
 //
 //   output.Produce(batch, result, arrival);   // opens a transaction if there is none
-//   output.StartCommit(*consumer);            // busy() until TakeCommit has its answer
+//   output.StartCommit(*consumer);            // committing() until TakeCommit has its answer
 //   output.TakeCommit(/*wait=*/false);
 //
 // Status codes as kafka::Producer's. Threads: one.
@@ -36,8 +36,10 @@ class StageOutput {
 
   absl::Status Open();
 
-  // A commit is under way: nothing may be produced.
-  bool busy() const { return commit_.valid(); }
+  // A commit is under way: no other can be started.
+  bool committing() const { return commit_.valid(); }
+  // And nothing may be produced.
+  bool busy() const { return exactly_once_ && committing(); }
   // Something was produced since the last commit was started.
   bool open() const { return open_; }
   // Since when.
@@ -54,7 +56,7 @@ class StageOutput {
   // about: Kafka refuses a worker that has lost its partitions only by the offsets it commits.
   void Assigned(int32_t partition, int64_t offset) { positions_[partition] = offset; }
   void Revoked(int32_t partition) { positions_.erase(partition); }
-  // Begins to commit all that was produced; at least once commits here and now.
+  // Begins to commit all that was produced. `consumer` outlives the commit.
   absl::Status StartCommit(kafka::Consumer& consumer);
   // The answer of the commit under way, if it is there or `wait`; OK where there is none.
   absl::Status TakeCommit(bool wait);
@@ -76,8 +78,6 @@ class StageOutput {
   absl::Status ProduceOne(const Batch& batch, const OutputBatch& result,
                           const OutputRecord& record);
   absl::Status Bury(const Batch& batch, const DeadLetter& dead);
-  absl::Status CommitPlainly(kafka::Consumer& consumer,
-                             const std::vector<kafka::PartitionOffset>& offsets);
   absl::Status CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
                                  rd_kafka_consumer_group_metadata_t* group);
   // Whether the answer of the commit under way is there. One that hangs ends the process.

@@ -71,6 +71,8 @@ class FakeProducer : public kafka::Producer {
 
   absl::Status Flush(std::chrono::milliseconds) override { return absl::OkStatus(); }
   int64_t queued() const override { return 0; }
+  void Mark() override {}
+  absl::Status AwaitMark(std::chrono::milliseconds) override { return absl::OkStatus(); }
   absl::Status InitTransactions(std::chrono::milliseconds) override { return absl::OkStatus(); }
   absl::Status Begin() override { return absl::OkStatus(); }
   absl::Status SendOffsets(std::string_view, const std::vector<kafka::PartitionOffset>&,
