@@ -251,7 +251,7 @@ class Session : public kafka::RebalanceListener {
     const bool wait = pending_bytes_ > kMaxPendingBytes;
     if (absl::Status status = output_.TakeCommit(wait); !status.ok()) return status;
     if (output_.busy()) return absl::OkStatus();
-    if (taker_) taker_->Committed();
+    if (taker_ && !output_.committing()) taker_->Committed();
     while (!pending_.empty()) {
       Work& work = pending_.front();
       absl::Status status = output_.Produce(work.batch, work.output, work.arrival_ms);
