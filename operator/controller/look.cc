@@ -3,6 +3,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "operator/controller/gather.h"
 #include "operator/kube/errors.h"
 #include "operator/render/inputs.h"
 #include "operator/render/names.h"
@@ -40,58 +41,6 @@ std::string ManagedTopicsOf(const Json& pipeline) {
     }
   }
   return managed.empty() ? "none is known" : managed;
-}
-
-Cluster::References ReferencesOf(const pipeline::Plan& plan) {
-  Cluster::References references;
-  for (const render::Input& input : render::InputsOf(plan)) {
-    (input.kind == render::Input::Kind::kSecret ? references.secrets : references.config_maps)
-        .insert(input.name);
-  }
-  return references;
-}
-
-// Of the Secrets and ConfigMaps that the pipeline refers to, those that are there.
-std::map<render::Input, std::string> VersionsOf(const Cluster& cluster, const ObjectKey& key,
-                                                const pipeline::Plan& plan) {
-  std::map<render::Input, std::string> versions;
-  for (const render::Input& input : render::InputsOf(plan)) {
-    const ObjectKey object{key.name_space, input.name};
-    std::string version = input.kind == render::Input::Kind::kSecret
-                              ? cluster.SecretVersion(object)
-                              : cluster.ConfigMapVersion(object);
-    if (!version.empty()) versions[input] = std::move(version);
-  }
-  return versions;
-}
-
-KafkaState::Wanted WantedOf(const Cluster& cluster, const Json& pipeline,
-                            const pipeline::Plan& plan, bool hold = false) {
-  std::string inputs;
-  for (const auto& [input, version] : VersionsOf(cluster, kube::KeyOf(pipeline), plan)) {
-    base::StrAppend(&inputs, static_cast<int>(input.kind), "/", input.name, "=", version, "\n");
-  }
-  return {pipeline, plan, std::move(inputs), hold};
-}
-
-render::Facts RenderFacts(const Cluster& cluster, const ObjectKey& key,
-                          const pipeline::Plan& plan) {
-  render::Facts facts;
-  facts.versions = VersionsOf(cluster, key, plan);
-  facts.has_pod_monitors = cluster.Knows(kube::kPodMonitors);
-  facts.has_prometheus_rules = cluster.Knows(kube::kPrometheusRules);
-  return facts;
-}
-
-std::map<std::string, Json> DeploymentsOf(const Cluster& cluster, const Json& pipeline) {
-  std::map<std::string, Json> deployments;
-  for (Json& deployment : cluster.OwnedBy(pipeline, kube::kDeployments)) {
-    if (kube::ControllerUidOf(deployment) != kube::UidOf(pipeline)) continue;
-    // First, since an assignment evaluates its right side first, which leaves no label.
-    const std::string stage = kube::LabelOf(deployment, render::kStageLabel);
-    deployments[stage] = std::move(deployment);
-  }
-  return deployments;
 }
 
 // Of all that Render and Write depend on.
@@ -148,6 +97,10 @@ StageFacts FactsOf(const Json& pipeline, const pipeline::PlannedStage& stage,
   return facts;
 }
 
+void AgainWithin(kube::Clock::Duration span, Seen* seen) {
+  seen->again = std::min(seen->again.value_or(span), span);
+}
+
 bool HasStatus(const Json& pipeline, const Json& status) {
   const Json* before = kube::Find(pipeline, {"status"});
   return before != nullptr && *before == status;
@@ -186,7 +139,7 @@ Seen Look::Keep(const Json& pipeline) {
     seen.status = SetFinalizer(pipeline, DeletesTopics(*checked));
     const ObjectKey key = kube::KeyOf(pipeline);
     world_.cluster.Refer(key, ReferencesOf(checked->plan));
-    render::Facts wanted = RenderFacts(world_.cluster, key, checked->plan);
+    render::Facts wanted = RenderFactsOf(world_.cluster, key, checked->plan);
     Gate::Seen gate = gate_.At(pipeline, checked->plan, world_.settings, wanted);
     const PipelineInKafka kafka =
         world_.kafka.Want(WantedOf(world_.cluster, pipeline, checked->plan, gate.tests.hold));
@@ -197,7 +150,7 @@ Seen Look::Keep(const Json& pipeline) {
     }
     facts.tests = std::move(gate.tests);
     facts.tests_said = std::move(gate.said);
-    seen.again = gate.again;
+    if (gate.again) AgainWithin(*gate.again, &seen);
     const absl::Status written = CarryOut(pipeline, *checked, std::move(wanted), kafka, &facts);
     if (kube::IsNamespaceTerminating(written)) return seen;
     if (kube::IsConflict(written)) {
@@ -205,7 +158,7 @@ Seen Look::Keep(const Json& pipeline) {
       return seen;
     }
     seen.status.Update(written);
-    if (kafka.ask_again) seen.again = std::min(seen.again.value_or(kAskAgain), {kAskAgain});
+    if (kafka.ask_again) AgainWithin(kAskAgain, &seen);
   } else {
     facts.topics_ready = {.status = "Unknown",
                           .reason = "Invalid",
@@ -213,6 +166,10 @@ Seen Look::Keep(const Json& pipeline) {
     world_.events.Warning(pipeline, "Invalid", "Check", checked->problems);
   }
   seen.status.Update(WriteStatus(pipeline, facts, &seen.phase));
+  const int64_t now = world_.clock.WallMicros();
+  if (const std::optional<int64_t> next = NextChangeOf(facts, now)) {
+    AgainWithin(std::chrono::microseconds(*next - now), &seen);
+  }
   return seen;
 }
 

@@ -27,7 +27,10 @@ int64_t UpdatedOf(const StageFacts& stage) {
 // A rate as people read it: whole above a hundred, else with one digit behind the point.
 double Readable(double rate) { return rate >= 100 ? std::round(rate) : std::round(rate * 10) / 10; }
 
-Json RowOf(const StageFacts& stage, const StageState& state) {
+// An error is told for so long after it was: one that goes on is a new one with each try.
+constexpr int64_t kErrorToldMicros = 15 * 60 * int64_t{1'000'000};
+
+Json RowOf(const StageFacts& stage, const StageState& state, int64_t now_micros) {
   Json row = {{"name", stage.name},
               {"kind", stage.kind},
               {"replicas", stage.replicas},
@@ -42,7 +45,7 @@ Json RowOf(const StageFacts& stage, const StageState& state) {
   }
   if (state.stuck || state.waits) {
     row["lastError"] = state.message;
-  } else if (stage.reported.last_error_micros != 0) {
+  } else if (stage.reported.last_error_micros + kErrorToldMicros > now_micros) {
     row["lastError"] = stage.reported.last_error;
     row["lastErrorTime"] = kube::ToTime(stage.reported.last_error_micros);
   }
@@ -60,7 +63,7 @@ struct Summary {
   std::string stage_messages;
 };
 
-Summary Summarize(const Facts& facts, Json* rows) {
+Summary Summarize(const Facts& facts, int64_t now_micros, Json* rows) {
   Summary summary;
   summary.valid = facts.checked->valid;
   summary.topics = facts.topics_ready.status == "True";
@@ -72,7 +75,7 @@ Summary Summarize(const Facts& facts, Json* rows) {
       base::StrAppend(&summary.stage_messages, summary.stage_messages.empty() ? "" : "; ", "stage ",
                       stage.name, ": ", state.message);
     }
-    rows->push_back(RowOf(stage, state));
+    rows->push_back(RowOf(stage, state, now_micros));
   }
   summary.stages = summary.valid && summary.stages_ready == facts.stages.size();
   return summary;
@@ -91,79 +94,6 @@ Condition ValidOf(const Facts& facts) {
                               "again (`levada validate FILE` shows all problems)")};
 }
 
-using Outcome = render::Tests::Outcome;
-
-std::string_view ReasonOf(const render::Tests& tests) {
-  switch (tests.outcome) {
-    case Outcome::kNone:
-      return "NoTests";
-    case Outcome::kWaiting:
-      return "TestsWaiting";
-    case Outcome::kRunning:
-      return "TestsRunning";
-    case Outcome::kPassed:
-      return "TestsPassed";
-    case Outcome::kFailed:
-      return "TestsFailed";
-  }
-  return "";
-}
-
-// What the status says of the same Job already. It is the memory of what its pods have said: they
-// may be gone, and this process may be new.
-std::string KnownFailureOf(const Facts& facts) {
-  const Json* known = kube::Find(*facts.pipeline, {"status", "conditions"});
-  const Json* before = known == nullptr ? nullptr : kube::FindCondition(*known, "TestsPassed");
-  if (before == nullptr || kube::TextAt(*before, {"reason"}) != "TestsFailed") return "";
-  const std::string message = kube::TextAt(*before, {"message"});
-  return message.find(facts.tests.job) == std::string::npos ? "" : message;
-}
-
-std::string FailedMessageOf(const Facts& facts) {
-  const render::Tests& tests = facts.tests;
-  if (facts.tests_said.empty() && !tests.job_uid.empty()) {
-    if (std::string known = KnownFailureOf(facts); !known.empty()) return known;
-  }
-  std::string message = base::StrCat(
-      FailureOf(facts), tests.hold ? ". Nothing is rolled, and what ran before goes on; " : "; ");
-  if (tests.job_uid.empty()) return message + "mend the manifest";
-  base::StrAppend(&message, "`kubectl logs job/", tests.job, "` or `levada test FILE` show more. ");
-  if (tests.again_micros) {
-    base::StrAppend(&message, "They are run again at ", kube::ToTime(*tests.again_micros),
-                    ", or once that Job is deleted");
-  } else {
-    base::StrAppend(&message, "Mend the pipeline, or delete that Job to have them run again");
-  }
-  return message;
-}
-
-// Of a pipeline that has tests.
-Condition TestsPassedOf(const Facts& facts) {
-  const render::Tests& tests = facts.tests;
-  Condition condition{
-      .type = "TestsPassed", .status = "Unknown", .reason = std::string(ReasonOf(tests))};
-  const std::string_view held = tests.hold ? ". Until they have passed, nothing is rolled" : "";
-  const std::string count = base::StrCat(tests.count, tests.count == 1 ? " test" : " tests");
-  switch (tests.outcome) {
-    case Outcome::kPassed:
-      condition.status = "True";
-      condition.message = base::StrCat(count, " passed, in Job ", tests.job);
-      break;
-    case Outcome::kFailed:
-      condition.status = "False";
-      condition.message = FailedMessageOf(facts);
-      break;
-    case Outcome::kRunning:
-      condition.message =
-          base::StrCat(count, tests.count == 1 ? " runs" : " run", " in Job ", tests.job,
-                       facts.tests_said.empty() ? "" : ", which waits: ", facts.tests_said, held);
-      break;
-    default:
-      condition.message = base::StrCat(tests.why, held);
-  }
-  return condition;
-}
-
 Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
   Condition condition{.type = "StagesReady", .status = "False"};
   if (!summary.valid) {
@@ -174,8 +104,9 @@ Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
     condition.reason = "WriteFailed";
     condition.message = facts.write_error;
   } else if (facts.tests.hold) {
-    condition.reason = ReasonOf(facts.tests);
-    condition.message = TestsPassedOf(facts).message;
+    const Condition tests = TestsPassedOf(facts);
+    condition.reason = tests.reason;
+    condition.message = tests.message;
   } else if (summary.stages) {
     condition.status = "True";
     condition.reason = "AllReady";
@@ -209,8 +140,8 @@ Condition DegradedOf(const Facts& facts, const Summary& summary, int64_t applied
   } else if (summary.valid && !facts.write_error.empty()) {
     condition.reason = "WriteFailed";
     condition.message = facts.write_error;
-  } else if (summary.valid && facts.tests.hold && facts.tests.outcome == Outcome::kFailed &&
-             applied > 0) {
+  } else if (summary.valid && facts.tests.hold &&
+             facts.tests.outcome == render::Tests::Outcome::kFailed && applied > 0) {
     condition.reason = "TestsFailed";
     condition.message =
         base::StrCat("generation ", applied, " runs, since the tests have failed: see TestsPassed");
@@ -324,13 +255,6 @@ StageState StateOf(const StageFacts& stage) {
   return state;
 }
 
-std::string FailureOf(const Facts& facts) {
-  const render::Tests& tests = facts.tests;
-  if (facts.tests_said.empty()) return tests.why;
-  // What failed tests say is why; of what is outside of them it is only the end of it.
-  return tests.again_micros ? base::StrCat(tests.why, ": ", facts.tests_said) : facts.tests_said;
-}
-
 Json StatusOf(const Facts& facts, int64_t now_micros) {
   const Json* before = kube::Find(*facts.pipeline, {"status"});
   Json status = Json::object();
@@ -340,7 +264,7 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
   if (carried_out) applied = generation;
 
   Json rows = Json::array();
-  const Summary summary = Summarize(facts, &rows);
+  const Summary summary = Summarize(facts, now_micros, &rows);
   Condition topics = facts.topics_ready;
   topics.type = "TopicsReady";
   const Condition stages = StagesReadyOf(facts, summary);
@@ -352,7 +276,7 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
     status["conditions"] = *known;
   }
   std::vector<Condition> conditions = {ValidOf(facts), topics};
-  if (facts.tests.outcome != Outcome::kNone) {
+  if (facts.tests.outcome != render::Tests::Outcome::kNone) {
     conditions.push_back(TestsPassedOf(facts));
   } else if (summary.valid) {
     kube::RemoveCondition(&status["conditions"], "TestsPassed");
@@ -364,6 +288,12 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
   }
   status["observedGeneration"] = generation;
   if (applied > 0) status["appliedGeneration"] = applied;
+  if (facts.tests.outcome == render::Tests::Outcome::kPassed) {
+    status["testsJob"] = facts.tests.job;
+  } else if (before != nullptr && before->contains("testsJob") &&
+             (facts.tests.outcome != render::Tests::Outcome::kNone || !summary.valid)) {
+    status["testsJob"] = (*before)["testsJob"];
+  }
   status["phase"] =
       PhaseOf(facts, summary, ready.status == "True", degraded.status == "True", applied);
   if (summary.valid) {
@@ -381,6 +311,15 @@ Json StatusOf(const Facts& facts, int64_t now_micros) {
     if (topics.size() > kMostTopics) topics.erase(topics.begin() + kMostTopics, topics.end());
   }
   return status;
+}
+
+std::optional<int64_t> NextChangeOf(const Facts& facts, int64_t now_micros) {
+  std::optional<int64_t> next;
+  for (const StageFacts& stage : facts.stages) {
+    const int64_t until = stage.reported.last_error_micros + kErrorToldMicros;
+    if (until > now_micros) next = std::min(next.value_or(until), until);
+  }
+  return next;
 }
 
 Json StatusOfEnding(const Json& pipeline, std::string_view waits_for, int64_t now_micros) {

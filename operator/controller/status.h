@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,10 +61,15 @@ struct StageState {
 };
 StageState StateOf(const StageFacts& stage);
 
+// Of a pipeline that has tests (tests_passed.cc).
+kube::Condition TestsPassedOf(const Facts& facts);
 // What tests have failed, or why they have not come to an end.
 std::string FailureOf(const Facts& facts);
 
 kube::Json StatusOf(const Facts& facts, int64_t now_micros);
+
+// When the same facts give another status: an error is no longer told. nullopt: never.
+std::optional<int64_t> NextChangeOf(const Facts& facts, int64_t now_micros);
 
 // Of a pipeline that is being deleted: as it was, and what the deletion waits for.
 kube::Json StatusOfEnding(const kube::Json& pipeline, std::string_view waits_for,

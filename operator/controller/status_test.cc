@@ -111,8 +111,15 @@ TEST_F(StatusTest, TestsThatHoldAreWhyItIsNotReady) {
   facts_.tests.outcome = render::Tests::Outcome::kPassed;
   facts_.tests.hold = false;
   facts_.topics_ready.status = "True";
-  EXPECT_EQ(Status()["appliedGeneration"], 2);
-  EXPECT_EQ(Of(Status(), "TestsPassed"), "True");
+  status = Status();
+  EXPECT_EQ(status["appliedGeneration"], 2);
+  EXPECT_EQ(Of(status, "TestsPassed"), "True");
+  EXPECT_EQ(status["testsJob"], "j");
+  pipeline_["status"] = status;
+  facts_.tests = {.outcome = render::Tests::Outcome::kFailed, .hold = true, .job = "k"};
+  EXPECT_EQ(Status()["testsJob"], "j") << "of what runs";
+  facts_.tests = {};
+  EXPECT_FALSE(Status().contains("testsJob"));
 }
 
 TEST_F(StatusTest, WhatFailedTestsSaidIsKeptWhenTheirPodsAreGone) {
@@ -266,6 +273,22 @@ TEST_F(StatusTest, AStageSaysWhatItsWorkersReport) {
   EXPECT_EQ(row["deadLetters"], 3);
   EXPECT_EQ(row["lastError"], "search does not answer");
   EXPECT_EQ(row["lastErrorTime"], kube::ToTime(kNow));
+}
+
+TEST_F(StatusTest, AnErrorIsToldForAQuarterOfAnHour) {
+  constexpr int64_t kTold = 15 * 60 * int64_t{1'000'000};
+  EXPECT_EQ(NextChangeOf(facts_, kNow), std::nullopt);
+  facts_.stages[0].reported = {.known = true,
+                               .errors = 1,
+                               .last_error = "topic in does not exist",
+                               .last_error_micros = kNow};
+  EXPECT_EQ(NextChangeOf(facts_, kNow), kNow + kTold);
+  EXPECT_TRUE(Status(kNow + kTold - 1)["stages"][0].contains("lastError"));
+  const Json row = Status(kNow + kTold)["stages"][0];
+  EXPECT_FALSE(row.contains("lastError"));
+  EXPECT_FALSE(row.contains("lastErrorTime"));
+  EXPECT_EQ(row["errors"], 1);
+  EXPECT_EQ(NextChangeOf(facts_, kNow + kTold), std::nullopt);
 }
 
 TEST_F(StatusTest, APodThatIsNotReadySaysWhy) {

@@ -19,7 +19,8 @@
 //
 // They run in a Job (`levada test`) that has a name of its own for each content: a change of what
 // is tested makes another one, and the old one is a leftover. The Job is kept as long as it is
-// wanted: it is the memory of the result. Who deletes it has the tests run again. A Job that has
+// wanted, and with the pipeline's status (`testsJob`: the one that has passed for what runs) it is
+// the memory of the result. Who deletes one that has failed has the tests run again. One that has
 // failed for a reason outside of the tests (no node, no image, out of memory) is made anew by
 // itself after a while.
 //

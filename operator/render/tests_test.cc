@@ -67,6 +67,21 @@ TEST(Tests, HoldUntilTheirJobHasPassed) {
   EXPECT_TRUE(scene.Tests().hold) << "it is about to be forgotten";
 }
 
+TEST(Tests, WhatHasPassedBeforeIsNotRunAgain) {
+  Scene scene = WithTests();
+  const Json job = JobOf(scene);
+  scene.live["status"]["testsJob"] = kube::NameOf(job);
+  EXPECT_EQ(scene.Tests().outcome, Outcome::kPassed);
+  EXPECT_FALSE(scene.Tests().hold);
+  EXPECT_TRUE(scene.Tests().objects.empty());
+  scene.jobs = {Ended(job, "Complete", "")};
+  EXPECT_EQ(scene.Tests().objects.back(), job) << "it stays";
+  scene.jobs[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  EXPECT_FALSE(scene.Tests().hold);
+  scene.live["spec"]["tests"][0]["name"] = "second";
+  EXPECT_TRUE(scene.Tests().hold);
+}
+
 TEST(Tests, AJobThatFailedForAReasonOutsideIsMadeAnewAfterAWhile) {
   Scene scene = WithTests();
   const Json wanted = scene.Tests().objects;
@@ -140,6 +155,15 @@ TEST(Tests, OnlyWhoFetchesFilesHasTheKeysOfBuckets) {
       << "the bucket is outside";
   EXPECT_EQ(WithTests().Object("NetworkPolicy", "shop-levada-tests")["spec"]["policyTypes"],
             Json::array({"Ingress", "Egress"}));
+}
+
+TEST(Tests, ANewKeyOfABucketIsNoReasonToRunThemAgain) {
+  Scene scene = Scene::OfFile("operator/render/testdata/tests.yaml");
+  const std::string before = scene.Tests().job;
+  scene.facts.versions[{Input::Kind::kSecret, "bucket"}] = "2";
+  EXPECT_EQ(scene.Tests().job, before);
+  scene.facts.versions.erase({Input::Kind::kSecret, "bucket"});
+  EXPECT_EQ(scene.Tests().outcome, Outcome::kWaiting);
 }
 
 TEST(Tests, WaitForWhatTheyRead) {

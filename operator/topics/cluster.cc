@@ -12,29 +12,12 @@ namespace levada::topics {
 namespace {
 
 using controller::PipelineInKafka;
-using kube::Json;
 using std::chrono::milliseconds;
-
-constexpr char kUnavailable[] = "KafkaUnavailable";
 
 std::vector<autoscale::PartitionLoad> AsPartitions(const Load& load) {
   std::vector<autoscale::PartitionLoad> partitions;
   for (size_t i = 0; i < load.end.size(); ++i) partitions.push_back({load.end[i], load.lag[i]});
   return partitions;
-}
-
-bool Scales(const pipeline::Plan& plan) {
-  return std::any_of(plan.pipeline.spec().stages().begin(), plan.pipeline.spec().stages().end(),
-                     [](const v1::Stage& stage) { return stage.has_autoscaling(); });
-}
-
-std::shared_ptr<const pipeline::Plan> WithoutSlices(const pipeline::Plan& plan) {
-  auto copy = std::make_shared<pipeline::Plan>(plan);
-  for (pipeline::PlannedStage& stage : copy->stages) {
-    stage.slice.Clear();
-    stage.slice_yaml.clear();
-  }
-  return copy;
 }
 
 int64_t LagOf(const Load& load) {
@@ -61,43 +44,6 @@ void Fail(Decision* decision, const std::string& topic, const absl::Status& stat
 }
 
 }  // namespace
-
-std::string TextOf(const Json& rows) {
-  return rows.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json RowsJson(const std::vector<Row>& rows) {
-  Json json = Json::array();
-  for (const Row& row : rows) {
-    Json one = {{"name", row.name},
-                {"role", RoleName(row.role)},
-                {"partitions", row.partitions},
-                {"ready", row.ready},
-                {"managed", row.managed}};
-    if (!row.message.empty()) one["message"] = row.message;
-    json.push_back(std::move(one));
-  }
-  return json;
-}
-
-void Tracked::Take(const pipeline::Plan& wanted) {
-  manifest = wanted.pipeline.SerializeAsString();
-  plan = WithoutSlices(wanted);
-  scales = Scales(wanted);
-  topics.clear();
-  for (const pipeline::PlannedTopic& topic : wanted.topics) topics.push_back(topic.name);
-  stages.clear();
-  for (const pipeline::PlannedStage& stage : wanted.stages) {
-    if (!stage.input.empty()) stages.push_back({stage.name, {stage.consumer_group, stage.input}});
-  }
-}
-
-std::shared_ptr<const pipeline::Plan> Tracked::PlanOf() const {
-  if (plan != nullptr) return plan;
-  v1::Pipeline pipeline;
-  pipeline.ParseFromString(manifest);
-  return std::make_shared<const pipeline::Plan>(pipeline::Compile(pipeline));
-}
 
 Cluster::Cluster(kafka::ClientConfig config, Timing timing, Registry& registry, OnChange on_change)
     : config_(std::move(config)),
@@ -256,8 +202,9 @@ void Cluster::LeaveAlone(const Tracked& pipeline) {
   bool changed = false;
   Publish(pipeline, [&](Tracked& tracked) {
     tracked.dirty = tracked.fingerprint != pipeline.fingerprint;
+    if (!tracked.dirty) tracked.plan.reset();
     tracked.checked_at = Clock::now();
-    changed = tracked.known.ready.reason == kUnavailable;
+    changed = tracked.known.ready.reason == "KafkaUnavailable";
     if (changed) tracked.known.ready = PipelineInKafka().ready;
   });
   if (changed) on_change_(pipeline.key);
@@ -431,7 +378,7 @@ void Cluster::Failed(const absl::Status& status) {
       changed = tracked.known.ready.message != message || !tracked.known.stages.empty() ||
                 (tracked.deleting && !tracked.deleted);
       tracked.known.ready.status = "Unknown";
-      tracked.known.ready.reason = kUnavailable;
+      tracked.known.ready.reason = "KafkaUnavailable";
       tracked.known.ready.message = message;
       tracked.known.stages.clear();
       tracked.shown_at = {};

@@ -6,16 +6,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/kafka/admin.h"
-#include "operator/controller/kafka_state.h"
 #include "operator/topics/decide.h"
 #include "operator/topics/lag.h"
+#include "operator/topics/tracked.h"
 
 // One Kafka cluster as one set of credentials reaches it: a thread and connections of its own, so
 // that one that hangs holds up nobody else. All pipelines share it: what is asked of Kafka is asked
@@ -30,46 +30,6 @@ struct Timing {
   std::chrono::milliseconds show_every{15'000};     // between two lags of a pipeline in its status
   std::chrono::milliseconds check_every{300'000};   // between two looks at a topic at rest
   std::chrono::milliseconds retry_longest{30'000};  // after a failure; begins with a second
-};
-
-// A pipeline on this cluster. There may be thousands, at rest nearly always: a compiled plan is
-// kept only for those that are about to be looked at.
-struct Tracked {
-  struct Stage {
-    std::string name;
-    Watched reads;
-  };
-
-  kube::ObjectKey key;
-  std::string fingerprint;  // of all that a decision is made of
-  std::string brokers;
-  std::string manifest;                        // v1.Pipeline, serialized
-  std::shared_ptr<const pipeline::Plan> plan;  // of the manifest, or null; ask PlanOf
-  std::vector<std::string> topics;             // of the plan
-  std::vector<Stage> stages;                   // that read topics
-  bool scales = false;                         // some stage has `autoscaling`
-  std::set<std::string> managed;
-  std::map<std::string, int> accepted;
-  bool hold = false;  // only its lag is read
-  bool dirty = true;
-  std::chrono::steady_clock::time_point checked_at;
-  std::set<std::string> claimed;      // topics that it is about to make
-  controller::PipelineInKafka known;  // without the rows
-  std::string rows = "[]";            // as JSON text
-  std::chrono::steady_clock::time_point shown_at;
-  bool deleting = false;
-  std::optional<absl::Status> deleted;
-  const void* cluster = nullptr;  // that looks after it
-
-  // A new plan; the rest is as it was.
-  void Take(const pipeline::Plan& wanted);
-  std::shared_ptr<const pipeline::Plan> PlanOf() const;
-};
-
-// All pipelines, whichever cluster they are on. Guarded by its mutex.
-struct Registry {
-  std::mutex mutex;
-  std::map<kube::ObjectKey, Tracked> pipelines;
 };
 
 class Cluster {
@@ -120,9 +80,5 @@ class Cluster {
   bool ended_ = false;
   std::thread thread_;
 };
-
-// status.topics of the rows.
-kube::Json RowsJson(const std::vector<Row>& rows);
-std::string TextOf(const kube::Json& rows);
 
 }  // namespace levada::topics

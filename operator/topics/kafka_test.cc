@@ -45,6 +45,7 @@ struct Applied {
   Json object;
   pipeline::Plan plan;
   std::string brokers = Brokers();
+  bool hold = false;
 };
 
 class KafkaTest : public testing::Test {
@@ -97,13 +98,23 @@ class KafkaTest : public testing::Test {
 
   PipelineInKafka Want(Applied& applied) {
     applied.object["metadata"]["annotations"]["brokers"] = applied.brokers;
-    PipelineInKafka known = kafka_->Want({applied.object, applied.plan, secret_});
+    PipelineInKafka known = kafka_->Want({applied.object, applied.plan, secret_, applied.hold});
     applied.object["status"]["topics"] = known.rows;
     return known;
   }
 
   bool BecomesReady(Applied& applied) {
     return Eventually([&] { return Want(applied).ready.status == "True"; });
+  }
+
+  // In front of the stage `keep`; -1: not known yet.
+  int64_t LagOf(Applied& applied) {
+    const PipelineInKafka known = Want(applied);
+    const auto stage = known.stages.find("keep");
+    if (stage == known.stages.end()) return -1;
+    int64_t sum = 0;
+    for (const auto& partition : stage->second.partitions) sum += partition.lag;
+    return sum;
   }
 
   kafka::TopicState State(const std::string& topic) { return StateOf(id_ + topic); }
@@ -183,16 +194,34 @@ TEST_F(KafkaTest, CountsWhatWaits) {
   Applied shop = Make("shop", "orders");
   ASSERT_TRUE(BecomesReady(shop));
   Produce("orders", 700);
-  const auto lag = [&] {
-    int64_t sum = -1;
-    const PipelineInKafka known = Want(shop);
-    if (const auto stage = known.stages.find("keep"); stage != known.stages.end()) {
-      sum = 0;
-      for (const auto& partition : stage->second.partitions) sum += partition.lag;
-    }
-    return sum;
-  };
-  EXPECT_TRUE(Eventually([&] { return lag() == 700; })) << lag();
+  EXPECT_TRUE(Eventually([&] { return LagOf(shop) == 700; })) << LagOf(shop);
+}
+
+TEST_F(KafkaTest, TopicsThatAreHeldStayAsTheyAreAndTheirLagIsRead) {
+  Applied shop = Make("shop", "orders");
+  shop.hold = true;
+  Want(shop);
+  std::this_thread::sleep_for(seconds(2));
+  EXPECT_EQ(Want(shop).ready.reason, "Pending");
+  EXPECT_EQ(Want(shop).rows, Json::array());
+  EXPECT_EQ(State("orders").partitions, 0) << "it is not there";
+  shop.hold = false;
+  ASSERT_TRUE(BecomesReady(shop));
+
+  Applied grown = Make("shop", "orders", 5);
+  grown.object["status"] = shop.object["status"];
+  grown.hold = true;
+  Want(grown);
+  Produce("orders", 70);
+  EXPECT_TRUE(Eventually([&] { return LagOf(grown) == 70; })) << LagOf(grown);
+  EXPECT_EQ(State("orders").partitions, 3);
+  EXPECT_EQ(Want(grown).ready.status, "True") << "of what is there";
+  EXPECT_EQ(Want(grown).rows, shop.object["status"]["topics"]);
+  grown.hold = false;
+  EXPECT_TRUE(Eventually([&] {
+    Want(grown);
+    return State("orders").partitions == 5;
+  }));
 }
 
 TEST_F(KafkaTest, MarkersOfTransactionsAreNoLag) {
