@@ -134,6 +134,20 @@ absl::StatusOr<rd_kafka_conf_t*> MakeConf(const ClientConfig& config,
   return conf.release();
 }
 
+absl::StatusOr<int> CountPartitions(rd_kafka_t* client, const std::string& topic,
+                                    std::chrono::milliseconds timeout) {
+  rd_kafka_topic_t* const handle = rd_kafka_topic_new(client, topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  auto error = rd_kafka_metadata(client, 0, handle, &metadata, static_cast<int>(timeout.count()));
+  rd_kafka_topic_destroy(handle);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, base::StrCat("reading ", topic));
+  error = metadata->topics[0].err;
+  const int count = metadata->topics[0].partition_cnt;
+  rd_kafka_metadata_destroy(metadata);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, base::StrCat("reading ", topic));
+  return count;
+}
+
 absl::Status ToStatus(int code, std::string_view what) {
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();  // once a record: no text made

@@ -56,6 +56,10 @@ absl::StatusOr<ClientConfig> ConfigFor(const v1::Pipeline& pipeline,
 absl::StatusOr<rd_kafka_conf_t*> MakeConf(const ClientConfig& config,
                                           const std::map<std::string, std::string>& more);
 
+// Asks the cluster. kNotFound: no such topic (yet).
+absl::StatusOr<int> CountPartitions(rd_kafka_t* client, const std::string& topic,
+                                    std::chrono::milliseconds timeout);
+
 // "broker:port: reason" texts are kept; codes: transient errors are kUnavailable, unknown topics
 // kNotFound, refused ones kPermissionDenied, a lost place in the group kAborted, the rest
 // kInternal.

@@ -121,6 +121,8 @@ class ConsumerImpl : public Consumer {
     return partitions;
   }
 
+  std::vector<int32_t> at_end() const override { return {at_end_.begin(), at_end_.end()}; }
+
   int64_t Lag() const override {
     int64_t lag = 0;
     for (const auto& [partition, next] : next_) {
@@ -206,6 +208,7 @@ class ConsumerImpl : public Consumer {
     const auto next = next_.find(message.partition);
     if (next == next_.end() || message.offset < next->second) return false;
     next->second = message.offset + 1;
+    if (!at_end_.empty()) at_end_.erase(message.partition);
     return true;
   }
 
@@ -215,6 +218,7 @@ class ConsumerImpl : public Consumer {
         // Behind the last record there may be markers of transactions: they are no lag.
         if (auto next = next_.find(message.partition); next != next_.end()) {
           next->second = std::max(next->second, message.offset);
+          at_end_.insert(message.partition);
         }
         return absl::OkStatus();
       case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
@@ -326,6 +330,7 @@ class ConsumerImpl : public Consumer {
     listener_->OnRevoked(gone, lost);
     for (int32_t partition : gone) {
       next_.erase(partition);
+      at_end_.erase(partition);
       revoked_now_.insert(partition);
     }
   }
@@ -347,7 +352,8 @@ class ConsumerImpl : public Consumer {
   rd_kafka_queue_t* queue_ = nullptr;
   std::vector<rd_kafka_message_t*> scratch_;
   std::map<int32_t, int64_t> next_;  // assigned partitions: the next offset Poll may return
-  std::set<int32_t> revoked_now_;    // in the Poll under way
+  std::set<int32_t> at_end_;
+  std::set<int32_t> revoked_now_;  // in the Poll under way
   absl::Status assign_error_;
   bool paused_ = false;
   bool closed_ = false;

@@ -66,6 +66,8 @@ class Consumer {
   virtual rd_kafka_consumer_group_metadata_t* GroupMetadata() const = 0;
   // Partitions assigned now.
   virtual std::vector<int32_t> assignment() const = 0;
+  // Those of them of which Poll has returned all that there was.
+  virtual std::vector<int32_t> at_end() const = 0;
   // Records between what Poll has returned and the end of the partitions; from the cached
   // watermarks, no round trip. -1: not known yet.
   virtual int64_t Lag() const = 0;

@@ -53,21 +53,7 @@ class LogReaderImpl : public LogReader {
 
   absl::StatusOr<int> CountPartitions(const std::string& topic,
                                       std::chrono::milliseconds timeout) override {
-    rd_kafka_topic_t* const handle = rd_kafka_topic_new(client_, topic.c_str(), nullptr);
-    const rd_kafka_metadata_t* metadata = nullptr;
-    auto error =
-        rd_kafka_metadata(client_, 0, handle, &metadata, static_cast<int>(timeout.count()));
-    rd_kafka_topic_destroy(handle);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(error, base::StrCat("reading ", topic));
-    }
-    error = metadata->topics[0].err;
-    const int count = metadata->topics[0].partition_cnt;
-    rd_kafka_metadata_destroy(metadata);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(error, base::StrCat("reading ", topic));
-    }
-    return count;
+    return kafka::CountPartitions(client_, topic, timeout);
   }
 
   absl::Status Add(int32_t partition, int64_t offset) override {

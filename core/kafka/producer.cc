@@ -18,6 +18,8 @@ constexpr int kEndTimeoutMs = 12'000;
 // Aborting is a courtesy: the next producer of this transactional id does it too.
 constexpr int kAbortTimeoutMs = 5'000;
 
+constexpr std::chrono::milliseconds kMetadataTimeout{10'000};
+
 // Takes the error apart and frees it.
 absl::Status TakeTransactionError(rd_kafka_error_t* error, std::string_view what) {
   if (error == nullptr) return absl::OkStatus();
@@ -87,6 +89,10 @@ class ProducerImpl : public Producer {
   int AddTopic(std::string_view name) override {
     topics_.push_back(rd_kafka_topic_new(client_, std::string(name).c_str(), nullptr));
     return static_cast<int>(topics_.size()) - 1;
+  }
+
+  absl::StatusOr<int> CountPartitions(int topic) override {
+    return kafka::CountPartitions(client_, rd_kafka_topic_name(topics_[topic]), kMetadataTimeout);
   }
 
   absl::Status Produce(const Outgoing& record, std::chrono::milliseconds max_wait) override {

@@ -78,6 +78,8 @@ class Producer {
 
   // Number of the topic in Outgoing::topic. The topic must exist by the first Produce.
   virtual int AddTopic(std::string_view name) = 0;
+  // Of such a topic; asks the cluster. kNotFound: there is none (yet).
+  virtual absl::StatusOr<int> CountPartitions(int topic) = 0;
 
   // Copies the record into the queue; waits while the queue is full (back-pressure) up to
   // `max_wait`, then kResourceExhausted. kInvalidArgument: too large for Kafka.

@@ -193,6 +193,20 @@ bool KeepsState(const v1::Scoring& scoring) {
                      [](const v1::Step& step) { return KeepsState(step); });
 }
 
+bool KeepsTime(const v1::Scoring& scoring, const v1::Topic* from, const v1::Topic* to) {
+  std::string time = from == nullptr ? "" : from->timestamp();
+  const std::string end = to == nullptr ? "" : to->timestamp();
+  bool kept = true;
+  for (const v1::Step& step : scoring.steps()) {
+    if (step.has_window()) {
+      time = ResultTime(step.window());
+      kept = true;
+    }
+    for (const v1::Assignment& set : step.set()) kept = kept && set.name() != time;
+  }
+  return kept && time == end;
+}
+
 Expanded Expand(const v1::Pipeline& pipeline) {
   Expanded expanded;
   expanded.pipeline = pipeline;

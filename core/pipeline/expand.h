@@ -29,6 +29,10 @@ struct Expanded {
   std::map<std::string, std::string> part_of;
 };
 
+// Whether the records that a stage writes to `to` say when they happened by the field that the
+// stage itself went by at its end (the fields of `from`, or of its last window), unchanged.
+bool KeepsTime(const v1::Scoring& scoring, const v1::Topic* from, const v1::Topic* to);
+
 Expanded Expand(const v1::Pipeline& pipeline);
 
 // "features" for a step with that; empty for none.

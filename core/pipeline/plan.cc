@@ -103,6 +103,8 @@ PlannedStage PlanStage(const v1::Pipeline& pipeline, const v1::Stage& stage) {
   return planned;
 }
 
+constexpr std::string_view kRepartitionEnd = ".input";
+
 // Kafka's retention.ms for what the manifest says; -1 keeps records for ever.
 std::string RetentionMs(const std::string& retention) {
   const auto duration = base::ParseDuration(retention);
@@ -246,7 +248,11 @@ std::string ChangelogTopic(const v1::Pipeline& pipeline, std::string_view stage)
 }
 
 std::string RepartitionTopic(const v1::Pipeline& pipeline, std::string_view part) {
-  return base::StrCat(NamePrefix(pipeline), part, ".input");
+  return base::StrCat(NamePrefix(pipeline), part, kRepartitionEnd);
+}
+
+bool IsRepartitionTopic(const v1::Pipeline& pipeline, std::string_view topic) {
+  return topic.starts_with(NamePrefix(pipeline)) && topic.ends_with(kRepartitionEnd);
 }
 
 std::string_view StageKind(const v1::Stage& stage) {

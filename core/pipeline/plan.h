@@ -42,6 +42,7 @@ std::string ChangelogTopic(const v1::Pipeline& pipeline, std::string_view stage)
 // What the part of a stage reads whose events are told apart otherwise than in the stage's topic
 // (core/pipeline/expand.h).
 std::string RepartitionTopic(const v1::Pipeline& pipeline, std::string_view part);
+bool IsRepartitionTopic(const v1::Pipeline& pipeline, std::string_view topic);
 // "scoring" for a stage with a scoring section; empty for none.
 std::string_view StageKind(const v1::Stage& stage);
 // "levada-scoring"

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/strings.h"
+#include "core/pipeline/expand.h"
 #include "core/pipeline/testing.h"
 #include "core/pipeline/yaml.h"
 
@@ -266,6 +267,44 @@ TEST(PlanTest, DefaultsAreAppliedOnce) {
   ApplyDefaults(&again);
   EXPECT_TRUE(MessageDifferencer::Equals(pipeline, again));
   EXPECT_EQ(Check(pipeline).ToText(), "");
+}
+
+// Of a stage that is made several, whose first part has these steps.
+bool FirstPartKeepsTime(const std::string& steps, const std::string& by = "shop") {
+  const Plan plan =
+      Compile(ReadPipeline(base::StrCat(R"(apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {name: test}
+spec:
+  topics:
+  - {name: in, partitions: 4, key: user, timestamp: at, fields: [{name: at, type: timestamp}, {name: user, type: string}, {name: shop, type: string}]}
+  - {name: out}
+  stages:
+  - name: count
+    scoring:
+      from: in
+      to: out
+      steps: [)",
+                                        steps, "{dedup: {by: [", by, "], within: 1h}}]\n")));
+  EXPECT_EQ(plan.stages.size(), 2u);
+  const v1::Pipeline& slice = plan.stages.front().slice;
+  const v1::Scoring& scoring = slice.spec().stages(0).scoring();
+  const std::string& to = scoring.outputs(0).to();
+  EXPECT_TRUE(IsRepartitionTopic(slice, to)) << to;
+  EXPECT_FALSE(IsRepartitionTopic(slice, scoring.from()));
+  return KeepsTime(scoring, FindTopic(slice, scoring.from()), FindTopic(slice, to));
+}
+
+TEST(ExpandTest, ATimeThatAStepChangesIsNotKept) {
+  EXPECT_TRUE(FirstPartKeepsTime(""));
+  EXPECT_TRUE(FirstPartKeepsTime("{filter: shop != 'x'}, {set: [{name: more, value: '1'}]}, "));
+  EXPECT_FALSE(FirstPartKeepsTime("{set: [{name: at, value: 'at + duration(\"1h\")'}]}, "));
+  EXPECT_FALSE(FirstPartKeepsTime("{drop: [at]}, "));
+  const std::string window =
+      "{window: {by: [user, shop], tumbling: 1m, set: [{name: n, value: count()}]}}, ";
+  EXPECT_TRUE(FirstPartKeepsTime(window));
+  EXPECT_FALSE(FirstPartKeepsTime(window + "{set: [{name: window_start, value: window_end}]}, "));
+  EXPECT_FALSE(FirstPartKeepsTime(window + "{select: [shop, n]}, "));
 }
 
 TEST(ToYamlTest, WritesTextThatReadsBack) {

@@ -19,4 +19,9 @@ inline constexpr std::string_view kTruncatedHeader = "levada-truncated-from";
 // `levada dlq replay` has sent again: their offsets, "17-45,47" (cli/dlq/letters.h).
 inline constexpr std::string_view kReplayedHeader = "levada-replayed";
 
+// On records of a topic that the pipeline re-keys a stage's events into: the partition that they
+// come from, and how far its time had come (services/scoring/state/sources.h). A record without a
+// value says only that.
+inline constexpr std::string_view kSourceHeader = "levada-source";
+
 }  // namespace levada

@@ -84,14 +84,16 @@ struct DeadLetter {
 // A record to send on. Its value is either in the output's own buffer or the input's bytes.
 struct OutputRecord {
   static constexpr uint32_t kBorrowed = UINT32_MAX;
+  static constexpr int32_t kEveryPartition = -2;
 
   std::string_view key;       // in the input batch's memory or the output's arena
   std::string_view borrowed;  // the value, where begin == kBorrowed
+  std::string_view origin;    // of the header kSourceHeader, which is not taken over; empty: none
   uint32_t begin = 0;         // the value, in buffer()
   uint32_t size = 0;
   int64_t timestamp_ms = 0;
   int32_t source = -1;     // index of the record that it came from, whose headers go along
-  int32_t partition = -1;  // -1: by the key
+  int32_t partition = -1;  // -1: by the key; or kEveryPartition
   int16_t topic = 0;       // index into the stage's list of output topics
   bool has_key = false;
   bool has_value = true;

@@ -183,7 +183,7 @@ class Session : public kafka::RebalanceListener {
       if (batch.empty()) continue;
       if (absl::Status status = Process(std::move(batch)); !status.ok()) return status;
     }
-    return state_ != nullptr ? Tick() : absl::OkStatus();
+    return state_ != nullptr && !consumer_->paused() ? Tick() : absl::OkStatus();
   }
 
   absl::Status Tick() {
@@ -191,6 +191,7 @@ class Session : public kafka::RebalanceListener {
     if (now - ticked_at_ < kTickEvery) return absl::OkStatus();
     ticked_at_ = now;
     Work work = NewWork();
+    state_->SetAtEnd(consumer_->at_end());
     absl::Status status = state_->Tick(NowMs(), &work.output);
     if (!status.ok()) return status;
     const bool any = !work.output.records().empty() || !work.output.dead_letters().empty();

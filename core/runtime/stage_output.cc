@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/record/headers.h"
 #include "core/runtime/latency.h"
 
 namespace levada::runtime {
@@ -122,10 +123,26 @@ absl::Status StageOutput::ProduceOne(const Batch& batch, const OutputBatch& resu
   }
   headers_.clear();
   if (record.source >= 0) batch.ReadHeaders(batch[record.source], &headers_);
+  std::erase_if(headers_, [](const Header& header) { return header.name == kSourceHeader; });
+  if (!record.origin.empty()) headers_.push_back({kSourceHeader, record.origin});
   out.headers = headers_;
+  if (out.partition == OutputRecord::kEveryPartition) return SendToAll(out);
   ++tally_.records;
   tally_.bytes += size;
   return producer_->Produce(out);
+}
+
+absl::Status StageOutput::SendToAll(kafka::Outgoing out) {
+  const auto [count, unknown] = partitions_.try_emplace(out.topic, 0);
+  if (unknown) {
+    const absl::StatusOr<int> partitions = producer_->CountPartitions(out.topic);
+    if (!partitions.ok()) return partitions.status();
+    count->second = *partitions;
+  }
+  for (out.partition = 0; out.partition < count->second; ++out.partition) {
+    if (absl::Status status = producer_->Produce(out); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StageOutput::ProduceChanges(const OutputBatch& changes) {

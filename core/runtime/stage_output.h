@@ -77,6 +77,8 @@ class StageOutput {
   absl::Status Begin();
   absl::Status ProduceOne(const Batch& batch, const OutputBatch& result,
                           const OutputRecord& record);
+  // What is no result for itself.
+  absl::Status SendToAll(kafka::Outgoing out);
   absl::Status Bury(const Batch& batch, const DeadLetter& dead);
   absl::Status CommitTransaction(const std::vector<kafka::PartitionOffset>& offsets,
                                  rd_kafka_consumer_group_metadata_t* group);
@@ -91,6 +93,7 @@ class StageOutput {
   std::unique_ptr<kafka::Producer> producer_;
   std::optional<DeadLetterWriter> dead_letters_;
   std::vector<Header> headers_;
+  std::map<int, int> partitions_;  // of topics of which that was asked
 
   bool open_ = false;
   std::chrono::steady_clock::time_point opened_at_;

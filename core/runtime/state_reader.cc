@@ -20,7 +20,7 @@ constexpr milliseconds kLoadFor{50};
 
 absl::Status StateReader::Open() {
   if (absl::Status status = OpenTables(); !status.ok()) return status;
-  if (state_.changelog().empty()) return absl::OkStatus();
+  if (state_.changelog().empty()) return CountInput();
   auto reader = kafka::LogReader::Open(kafka_, state_.changelog());
   if (!reader.ok()) return reader.status();
   changelog_ = *std::move(reader);
@@ -44,6 +44,16 @@ absl::Status StateReader::CheckPartitions(milliseconds timeout) {
       "the topic with the state, to begin with empty state"));
 }
 
+absl::Status StateReader::CountInput() {
+  auto reader = kafka::LogReader::Open(kafka_, input_);
+  if (!reader.ok()) return reader.status();
+  const auto partitions = (*reader)->CountPartitions(input_, kMetadataTimeout);
+  if (!partitions.ok()) return partitions.status();
+  input_partitions_ = *partitions;
+  state_.SetPartitions(input_partitions_);
+  return absl::OkStatus();
+}
+
 absl::Status StateReader::OpenTables() {
   for (const std::string& topic : state_.tables()) {
     auto reader = kafka::LogReader::Open(kafka_, topic);
@@ -61,7 +71,14 @@ absl::Status StateReader::OpenTables() {
 }
 
 absl::Status StateReader::Add(int32_t partition) {
-  if (changelog_ == nullptr) return absl::OkStatus();
+  if (changelog_ == nullptr) {
+    if (partition >= input_partitions_) {
+      if (absl::Status status = CountInput(); !status.ok()) return status;
+    }
+    state_.Assign(partition, input_partitions_);
+    state_.Restored(partition);
+    return absl::OkStatus();
+  }
   if (partition >= changelog_partitions_) {
     absl::Status status = CheckPartitions(kMetadataTimeout);
     return status.ok() ? absl::UnavailableError("partitions are changing") : status;
@@ -88,7 +105,7 @@ bool StateReader::Reaches(int32_t partition, const SnapshotHeader& header) {
 }
 
 void StateReader::Remove(int32_t partition) {
-  if (changelog_ == nullptr) return;
+  if (changelog_ == nullptr) return state_.Release(partition);
   restoring_.erase(partition);
   lives_.erase(partition);
   changelog_->Remove(partition).IgnoreError();

@@ -91,6 +91,7 @@ class StateReader {
   absl::Status TakeRecords(Batch batch);
   void Restored(int32_t partition, const Restoring& restoring);
   absl::Status OpenTables();
+  absl::Status CountInput();
   absl::Status CheckPartitions(std::chrono::milliseconds timeout);
 
   const kafka::ClientConfig& kafka_;
@@ -99,6 +100,7 @@ class StateReader {
   Snapshots* const snapshots_;
   std::unique_ptr<kafka::LogReader> changelog_;
   int changelog_partitions_ = 0;
+  int input_partitions_ = 0;  // where there is no changelog
   std::chrono::steady_clock::time_point checked_at_;
   std::map<int32_t, Restoring> restoring_;
   std::map<int32_t, Life> lives_;  // of restored partitions

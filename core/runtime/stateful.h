@@ -47,7 +47,7 @@ class Stateful {
   virtual void TablesLoaded() {}
 
   // ---- State by partition of the input ----
-  // The topic of it; empty: nothing is kept by partition.
+  // The topic of it; empty: nothing is kept by partition. Partitions are assigned all the same.
   virtual const std::string& changelog() const = 0;
   // How many partitions the input has; before any of them is assigned.
   virtual void SetPartitions(int32_t partitions) { (void)partitions; }
@@ -75,7 +75,10 @@ class Stateful {
   // this and the next Process or Tick.
   virtual void Checkpoint(OutputBatch* changes) = 0;
 
-  // Time passes, with or without events; called now and then. Appends what is due by the clock.
+  // Partitions of the input all of whose records have come to Process; before each Tick.
+  virtual void SetAtEnd(std::vector<int32_t> partitions) { (void)partitions; }
+  // Time passes, with or without events; called now and then, but not while the stage is paused.
+  // Appends what is due by the clock.
   // kEnd: no more events will come (a file has been read), and everything is due.
   static constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
   virtual absl::Status Tick(int64_t now_ms, OutputBatch* out) = 0;

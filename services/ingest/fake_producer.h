@@ -25,6 +25,7 @@ class FakeProducer : public kafka::Producer {
 
   explicit FakeProducer(kafka::DeliveryListener* listener) : listener_(listener) {}
 
+  absl::StatusOr<int> CountPartitions(int) override { return 1; }
   int AddTopic(std::string_view) override { return 0; }
 
   absl::Status Produce(const kafka::Outgoing& record, std::chrono::milliseconds) override {

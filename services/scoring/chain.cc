@@ -10,6 +10,7 @@
 #include "core/pipeline/expand.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/schema.h"
+#include "core/record/headers.h"
 
 namespace levada::scoring {
 
@@ -48,6 +49,7 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::Make(const runtime::StageContext& 
   std::unique_ptr<Chain> chain(new Chain(stream));
   if (absl::Status status = chain->MakeSteps(context); !status.ok()) return status;
   if (absl::Status status = chain->MakeOutputs(context); !status.ok()) return status;
+  chain->MakeTime(context);
   for (const auto& segment : chain->segments_) segment->Finish();
   return chain;
 }
@@ -84,10 +86,18 @@ absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
   }
   state_.set_segments(static_cast<int>(segments_.size()));
   if (state_.empty()) return absl::OkStatus();
-  event_time_.emplace(from, &segments_.front()->env());
   changelog_ = pipeline::ChangelogTopic(context.pipeline, context.stage.name());
   if (stream_ == nullptr) probe_.emplace(context.registry, context.Labels());
   return absl::OkStatus();
+}
+
+void Chain::MakeTime(const runtime::StageContext& context) {
+  const std::vector<int16_t> telling = outputs_.TellingSource();
+  if (state_.empty() && telling.empty()) return;
+  const std::string& from = context.stage.scoring().from();
+  event_time_.emplace(context.FindTopic(from), &segments_.front()->env());
+  sourced_ = pipeline::IsRepartitionTopic(context.pipeline, from);
+  if (!telling.empty()) marks_.emplace(telling);
 }
 
 absl::Status Chain::MakeOutputs(const runtime::StageContext& context) {
@@ -117,9 +127,10 @@ absl::Status Chain::Process(const Batch& in, OutputBatch* out) {
   std::unique_lock<std::mutex> lock;
   if (event_time_ || !tables_.topics().empty()) lock = std::unique_lock(shared_state().mutex);
   arena_.Reset();
+  outputs_.set_sources(state_.input_partitions());
   for (const auto& segment : segments_) segment->Begin(stream_ != nullptr);
-  ScanAll(in, out);
-  return RunSegments(in, 0, out);
+  absl::Status status = ScanAll(in, out);
+  return status.ok() ? RunSegments(in, 0, out) : status;
 }
 
 absl::Status Chain::RunSegments(const Batch& in, size_t first, OutputBatch* out) {
@@ -132,11 +143,8 @@ absl::Status Chain::RunSegments(const Batch& in, size_t first, OutputBatch* out)
   return status;
 }
 
-void Chain::ScanAll(const Batch& in, OutputBatch* out) {
+absl::Status Chain::ScanAll(const Batch& in, OutputBatch* out) {
   Segment& segment = *segments_.front();
-  const json::FieldSet& fields = segment.env().fields();
-  const size_t width = fields.size();
-  std::string error;
   for (size_t i = 0; i < in.size(); ++i) {
     const Record& record = in[i];
     Row row;
@@ -144,26 +152,65 @@ void Chain::ScanAll(const Batch& in, OutputBatch* out) {
     row.document = record.value;
     row.key = record.key;
     row.has_key = record.has_key;
-    if (!record.has_value) {
-      outputs_.EmitTombstone(record, row.source, out);
-      continue;
+    if (event_time_) {
+      row.partition = shared_state().Find(record.partition);
+      if (row.partition == nullptr) {
+        return absl::AbortedError(
+            base::StrCat("partition ", record.partition, " has no state on this worker"));
+      }
     }
-    json::Value* slots = arena_.Array<json::Value>(width);
-    std::uninitialized_default_construct_n(slots, width);
-    row.raw = {slots, width};
-    const json::ScanError scanned = json::Scan(record.value, fields, {slots, width}, &row.info);
-    if (!scanned.ok()) {
-      out->dead_letters().push_back({row.source, scanned.Message(fields)});
-    } else if (event_time_ && !PlaceInTime(record, &row, &error)) {
-      out->dead_letters().push_back({row.source, error});
+    const bool told = sourced_ && TakeSource(in, record, row.partition);
+    if (record.has_value) {
+      ScanOne(record, row, out);
+    } else if (told) {
+      segment.MoveClock(row.partition, row.partition->sources.time_us());
+      ++out->filtered;
     } else {
-      segment.Add(row);
+      outputs_.EmitTombstone(record, row.source, out);
     }
   }
+  return absl::OkStatus();
+}
+
+void Chain::ScanOne(const Record& record, Row row, OutputBatch* out) {
+  Segment& segment = *segments_.front();
+  const json::FieldSet& fields = segment.env().fields();
+  const size_t width = fields.size();
+  json::Value* slots = arena_.Array<json::Value>(width);
+  std::uninitialized_default_construct_n(slots, width);
+  row.raw = {slots, width};
+  const json::ScanError scanned = json::Scan(record.value, fields, {slots, width}, &row.info);
+  if (!scanned.ok()) {
+    out->dead_letters().push_back({row.source, scanned.Message(fields)});
+    return;
+  }
+  int64_t clock_us = kNoTime;
+  if (event_time_) {
+    if (event_time_->Read(record, row.raw, &row.time_us, &error_)) {
+      const Sources& sources = row.partition->sources;
+      clock_us = sources.empty() ? row.time_us : sources.time_us();
+    } else if (!state_.empty()) {
+      out->dead_letters().push_back({row.source, error_});
+      return;
+    }
+  }
+  segment.Add(row, clock_us);
+}
+
+bool Chain::TakeSource(const Batch& in, const Record& record, Partition* partition) {
+  headers_.clear();
+  in.ReadHeaders(record, &headers_);
+  SourceTime told;
+  for (const Header& header : headers_) {
+    if (header.name != kSourceHeader || !told.Read(header.value)) continue;
+    partition->sources.Take(told);
+    return true;
+  }
+  return false;
 }
 
 absl::StatusOr<int32_t> Chain::PartitionOf(std::optional<std::string_view> key) {
-  if (!event_time_ || !key) return 0;
+  if (state_.empty() || !key) return 0;
   const std::lock_guard lock(shared_state().mutex);
   const auto partitions = static_cast<uint32_t>(shared_state().input_partitions());
   if (partitions == 0) return absl::UnavailableError("this worker has not begun to read its topic");
@@ -171,7 +218,7 @@ absl::StatusOr<int32_t> Chain::PartitionOf(std::optional<std::string_view> key) 
 }
 
 bool Chain::Owns(int32_t partition) {
-  if (!event_time_) return true;  // nothing is kept by partition
+  if (state_.empty()) return true;  // nothing is kept by partition
   const std::lock_guard lock(shared_state().mutex);
   const Partition* const found = shared_state().Find(partition);
   return found != nullptr && found->restored;
@@ -181,14 +228,6 @@ bool Chain::HasTables() {
   if (tables_.topics().empty()) return true;
   const std::lock_guard lock(shared_state().mutex);
   return stream_ == nullptr ? tables_loaded_ : stream_->tables_loaded_;
-}
-
-bool Chain::PlaceInTime(const Record& record, Row* row, std::string* error) {
-  if (!event_time_->Read(record, row->raw, &row->time_us, error)) return false;
-  row->partition = shared_state().Find(record.partition);
-  if (row->partition != nullptr) return true;
-  *error = base::StrCat("partition ", record.partition, " is not this worker's");
-  return false;
 }
 
 std::vector<runtime::StepReached> Chain::Coverage() const {
@@ -230,6 +269,11 @@ void Chain::Restored(int32_t partition) {
 void Chain::Release(int32_t partition) {
   const std::lock_guard lock(state_.mutex);
   state_.Release(partition);
+  if (marks_) marks_->Release(partition);
+}
+
+void Chain::SetAtEnd(std::vector<int32_t> partitions) {
+  if (marks_) marks_->SetAtEnd(std::move(partitions));
 }
 
 std::unique_ptr<runtime::StateWalk> Chain::Walk(int32_t partition) {
@@ -239,6 +283,7 @@ std::unique_ptr<runtime::StateWalk> Chain::Walk(int32_t partition) {
 
 std::unique_ptr<runtime::StateWalk> Chain::Detach(int32_t partition) {
   const std::lock_guard lock(state_.mutex);
+  if (marks_) marks_->Release(partition);
   return state_.Detach(partition);
 }
 
@@ -254,6 +299,7 @@ absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {
     probe_->Late(std::exchange(late_, 0));
   }
   arena_.Reset();
+  outputs_.set_sources(state_.input_partitions());
   outputs_.set_now_ms(now_ms == kEnd ? base::NowMicros() / 1000 : now_ms);
   for (const auto& segment : segments_) segment->Begin(false);
   const Batch none;
@@ -264,6 +310,7 @@ absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {
     if (!status.ok()) return status;
     for (const auto& done : segments_) done->Begin(false);
   }
+  if (marks_ && now_ms != kEnd) marks_->Tick(now_ms, &state_, segments_.size() - 1, out);
   return absl::OkStatus();
 }
 
@@ -271,6 +318,7 @@ void Chain::Reset() {
   const std::lock_guard lock(state_.mutex);
   state_.Reset();
   tables_.Reset();
+  if (marks_) marks_->Reset();
   tables_loaded_ = false;
 }
 

@@ -14,6 +14,7 @@
 #include "services/scoring/outputs.h"
 #include "services/scoring/probe.h"
 #include "services/scoring/segment.h"
+#include "services/scoring/source_marks.h"
 #include "services/scoring/state/state.h"
 #include "services/scoring/state/tables.h"
 
@@ -41,9 +42,9 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   bool Owns(int32_t partition);
   // Whether the tables are here, if there are any. Threads: any.
   bool HasTables();
-  // Null where no step remembers anything.
+  // Null where no step remembers anything, and nobody behind it goes by the time of its input.
   runtime::Stateful* state() override {
-    return state_.empty() && tables_.topics().empty() ? nullptr : this;
+    return state_.empty() && tables_.topics().empty() && !marks_ ? nullptr : this;
   }
   std::vector<runtime::StepReached> Coverage() const override;
 
@@ -54,11 +55,14 @@ class Chain : public runtime::Processor, private runtime::Stateful {
       : stream_(stream), tables_(stream == nullptr ? own_tables_ : stream->tables_) {}
 
   absl::Status MakeSteps(const runtime::StageContext& context);
+  void MakeTime(const runtime::StageContext& context);
   absl::Status MakeOutputs(const runtime::StageContext& context);
   StageState& shared_state() { return stream_ == nullptr ? state_ : stream_->state_; }
 
-  void ScanAll(const Batch& in, OutputBatch* out);
-  bool PlaceInTime(const Record& record, Row* row, std::string* error);
+  absl::Status ScanAll(const Batch& in, OutputBatch* out);
+  void ScanOne(const Record& record, Row row, OutputBatch* out);
+  // Where a re-keyed record says how far time has come, it has.
+  bool TakeSource(const Batch& in, const Record& record, Partition* partition);
   absl::Status RunSegments(const Batch& in, size_t first, OutputBatch* out);
 
   // runtime::Stateful
@@ -74,6 +78,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   std::unique_ptr<runtime::StateWalk> Walk(int32_t partition) override;
   std::unique_ptr<runtime::StateWalk> Detach(int32_t partition) override;
   void Checkpoint(OutputBatch* changes) override;
+  void SetAtEnd(std::vector<int32_t> partitions) override;
   absl::Status Tick(int64_t now_ms, OutputBatch* out) override;
   void Reset() override;
 
@@ -83,7 +88,11 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   Tables& tables_;
   bool tables_loaded_ = false;  // of the stream's
   std::string changelog_;
-  std::optional<EventTime> event_time_;
+  std::optional<EventTime> event_time_;  // where it matters
+  std::optional<SourceMarks> marks_;     // where results are re-keyed
+  bool sourced_ = false;                 // where the input is
+  std::vector<Header> headers_;
+  std::string error_;
   std::optional<StateProbe> probe_;
   uint64_t late_ = 0;
 

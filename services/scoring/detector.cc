@@ -68,10 +68,12 @@ absl::StatusOr<std::optional<Answer>> Detector::Score(const Record& record) {
   Answer answer;
   std::lock_guard lock(mutex_);
   output_.Clear();
-  if (absl::Status status = chain_->Process(batch, &output_); !status.ok()) return status;
-  if (!output_.dead_letters().empty()) {
-    // It may be one just because the partition has gone meanwhile.
+  if (absl::Status status = chain_->Process(batch, &output_); !status.ok()) {
+    // The partition may have gone meanwhile.
     if (!chain_->Owns(record.partition)) return std::nullopt;
+    return status;
+  }
+  if (!output_.dead_letters().empty()) {
     return absl::InvalidArgumentError(output_.dead_letters().front().error);
   }
   for (const OutputRecord& record : output_.records()) {

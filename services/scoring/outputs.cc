@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/base/strings.h"
+#include "core/pipeline/expand.h"
+#include "core/pipeline/plan.h"
 #include "core/pipeline/schema.h"
 
 namespace levada::scoring {
@@ -38,9 +40,19 @@ absl::Status Outputs::Add(const runtime::StageContext& context, const v1::Output
     output.key_field = copied == segment->copied().end() ? program->copied_field() : copied->second;
     output.key.emplace(*std::move(program));
   }
+  output.tells_source = pipeline::IsRepartitionTopic(context.pipeline, config.to()) &&
+                        pipeline::KeepsTime(context.stage.scoring(), from, to);
   topics_.push_back(config.to());
   outputs_.push_back(std::move(output));
   return absl::OkStatus();
+}
+
+std::vector<int16_t> Outputs::TellingSource() const {
+  std::vector<int16_t> telling;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (outputs_[i].tells_source) telling.push_back(static_cast<int16_t>(i));
+  }
+  return telling;
 }
 
 void Outputs::Fail(const Row& row, std::string error, Segment* segment, OutputBatch* out) {
@@ -124,6 +136,10 @@ bool Outputs::Route(size_t topic, const Row& row, Segment* segment, OutputRecord
                       ": the topic is compacted and the event has no key"),
          segment, out);
     return false;
+  }
+  if (output.tells_source) {
+    const int64_t time_us = row.newest_us == kLongAgo ? kNoTime : row.newest_us;
+    record.origin = out->KeepKey(SourceTime{row.partition->number, sources_, time_us}.Text());
   }
   out->records().push_back(record);
   return true;

@@ -24,6 +24,8 @@ class Outputs {
   absl::Status Add(const runtime::StageContext& context, const v1::Output& config,
                    Segment* segment);
   const std::vector<std::string>& topics() const { return topics_; }
+  // Those whose records say of which partition of the input they come.
+  std::vector<int16_t> TellingSource() const;
 
   // To those of the first `outputs` whose condition holds; counts the row as filtered where none
   // does. Where one fails there is a dead letter, and nothing goes anywhere.
@@ -34,6 +36,8 @@ class Outputs {
   // it, and a table whose key is computed from the event cannot be told what to delete.
   void EmitTombstone(const Record& record, int32_t source, OutputBatch* out);
   void Fail(const Row& row, std::string error, Segment* segment, OutputBatch* out);
+  // How many partitions the input has.
+  void set_sources(int32_t sources) { sources_ = sources; }
   // For rows that came of no record: when they were made.
   void set_now_ms(int64_t now_ms) { now_ms_ = now_ms; }
 
@@ -44,6 +48,7 @@ class Outputs {
     // The row's own key is right unless the manifest or the topic says otherwise.
     std::optional<KeyMaker> key_by;
     std::optional<expr::Program> key;
+    bool tells_source = false;  // it is re-keyed (state/sources.h)
     int key_field = -1;  // the scan's slot, where the key is a field as it stands in the event
   };
 
@@ -57,6 +62,7 @@ class Outputs {
   std::vector<Output> outputs_;
   std::string text_;  // keys on their way out
   int64_t now_ms_ = 0;
+  int32_t sources_ = 0;
 };
 
 }  // namespace levada::scoring

@@ -32,6 +32,23 @@ void Segment::Finish() {
   absent_.resize(env_.fields().size());
 }
 
+void Segment::Add(Row row, int64_t clock_us) {
+  if (row.partition != nullptr) {
+    Partition::Clock& clock = row.partition->clocks[number_];
+    row.newest_us = std::max({clock.newest_us, clock_us, kLongAgo});
+    if (!look_) {
+      MoveClock(row.partition, clock_us);
+      clock.seen_at_ms = ticked_at_ms_;
+    }
+  }
+  rows_.push_back(row);
+}
+
+void Segment::MoveClock(Partition* partition, int64_t to_us) const {
+  Partition::Clock& clock = partition->clocks[number_];
+  clock.newest_us = std::max(clock.newest_us, to_us);
+}
+
 std::span<expr::Value> Segment::Make(Row row) {
   const size_t count = env_.slot_count();
   expr::Value* const slots = arena_->Array<expr::Value>(count);
@@ -42,7 +59,7 @@ std::span<expr::Value> Segment::Make(Row row) {
   row.info.empty = true;
   row.raw = absent_;
   row.slots = {slots, count};
-  rows_.push_back(row);
+  Add(row, row.time_us);
   return {slots, count};
 }
 
@@ -60,7 +77,6 @@ absl::Status Segment::Run(const Batch& in, RowSink* sink) {
     for (size_t i = 0; i < rows_.size(); ++i) {
       Row& row = rows_[i];
       if (timed) began_nanos_ = NowNanos();
-      if (begin == 0 && row.partition != nullptr) AdvanceClock(&row);
       Resume(row);
       if (begin > 0) {
         Event event{*activation_, i};
@@ -77,14 +93,6 @@ absl::Status Segment::Run(const Batch& in, RowSink* sink) {
     for (Row& row : rows_) row.nanos += share;
     begin = end + 1;
   }
-}
-
-void Segment::AdvanceClock(Row* row) const {
-  Partition::Clock& clock = row->partition->clocks[number_];
-  row->newest_us = std::max(clock.newest_us, row->time_us);
-  if (look_) return;
-  clock.newest_us = row->newest_us;
-  clock.seen_at_ms = ticked_at_ms_;
 }
 
 void Segment::Resume(const Row& row) {

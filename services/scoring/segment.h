@@ -30,7 +30,7 @@ struct Row {
   bool has_key = false;
   Partition* partition = nullptr;
   int64_t time_us = 0;
-  int64_t newest_us = 0;
+  int64_t newest_us = 0;  // what the clock of its partition had come to
   std::string_view key;
   std::string_view document;
   json::ScanInfo info;
@@ -72,10 +72,13 @@ class Segment {
     rows_.clear();
     look_ = look;
   }
-  void Add(const Row& row) { rows_.push_back(row); }
+  // An event, and what it moves the clock of its partition to, if that is not there yet.
+  void Add(Row row, int64_t clock_us);
   // An event that a step before made, with the slots of this segment's Env to be filled in.
   std::span<expr::Value> Make(Row row);
   bool empty() const { return rows_.empty(); }
+  // Time passes without an event.
+  void MoveClock(Partition* partition, int64_t to_us) const;
   absl::Status Run(const Batch& in, RowSink* sink);
   void Tick(Partition& partition, int64_t now_ms);
   void EndBatch();
@@ -96,7 +99,6 @@ class Segment {
   void Ended(const Row& row);
   void Resume(const Row& row);
   void Keep(const Row& row, int64_t nanos);
-  void AdvanceClock(Row* row) const;
 
   expr::Env env_;
   const int number_;

@@ -38,10 +38,12 @@ struct Event {
   // ---- For steps with state ----
   Partition* partition = nullptr;  // of the input; never null where a stage has state
   int64_t time_us = 0;             // event time
-  int64_t newest_us = 0;           // the newest event time of the partition here, this one included
-  int32_t source = -1;             // index of the record of the batch that it comes from
-  bool look = false;               // state is looked at and not changed: the synchronous detector
-  size_t fan = 0;                  // with kFan: how many events it becomes
+  // What event time had come to in the partition with this event: that of the newest; of several
+  // sources that of the one that is farthest behind, so that the event may be ahead of it.
+  int64_t newest_us = 0;
+  int32_t source = -1;  // index of the record of the batch that it comes from
+  bool look = false;    // state is looked at and not changed: the synchronous detector
+  size_t fan = 0;       // with kFan: how many events it becomes
 };
 
 enum class Verdict {

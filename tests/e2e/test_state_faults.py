@@ -187,7 +187,7 @@ EVENTS = int(os.environ.get("LEVADA_FAULT_EVENTS", 2_000_000))
 @pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
 def test_two_million_events_under_faults(make_streams, private_kafka, dice, named):
     pipeline = make_streams(private_kafka)
-    chaos = Chaos(pipeline, dice, named=named, broker=private_kafka)
+    chaos = Chaos(pipeline, dice, named=named, pause=1.2, broker=private_kafka)
     counts = run(pipeline, chaos, streams.make(EVENTS, dice.randrange(1 << 30)), rate=0, minutes=90)
     assert sum(chaos.done.values()) > EVENTS / 70_000 and counts["out"] > EVENTS
 

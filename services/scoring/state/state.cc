@@ -117,7 +117,9 @@ absl::Status StageState::RestoreOne(const Record& record) {
   }
   const auto [id, bucket, key] = log_key;
   if (id == kClocks) {
-    if (bucket >= 0 && bucket < segments_ && record.value.size() == sizeof(int64_t)) {
+    if (bucket == 0 && !key.empty()) {
+      partition->sources.Restore(key, record.value);
+    } else if (bucket >= 0 && bucket < segments_ && record.value.size() == sizeof(int64_t)) {
       Partition::Clock& clock = partition->clocks[bucket];
       std::memcpy(&clock.newest_us, record.value.data(), sizeof clock.newest_us);
       clock.logged_us = clock.newest_us;
@@ -190,6 +192,10 @@ void StageState::Checkpoint(OutputBatch* changes) {
                                    sizeof clock.logged_us);
       Log(*partition, kClocks, static_cast<int64_t>(i), "", &value, changes);
     }
+    partition->sources.TakeChanged([&](std::string_view key, const std::string& value) {
+      const std::string_view kept = changes->KeepKey(value);
+      Log(*partition, kClocks, 0, key, &kept, changes);
+    });
     for (const std::string& key : orphan_keys_[number]) {
       OutputRecord record;
       record.key = changes->KeepKey(key);

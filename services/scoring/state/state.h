@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "core/record/record.h"
 #include "core/runtime/stateful.h"
+#include "services/scoring/state/sources.h"
 #include "services/scoring/state/table.h"
 
 // What the steps of a stage remember, by partition of the input. All that happens to a partition's
@@ -32,12 +33,11 @@
 //   value = the state's bytes; none: the key is forgotten
 // `step` is a hash of the step's name and of what its state's layout depends on: after an edit that
 // changes the layout, old state is not read as new. Step 0 has the clocks: bucket = segment, no
-// key, value = newest event time (i64, microseconds).
+// key, value = event time (i64, microseconds); and with a key (u32) in bucket 0 the clock of that
+// source (sources.h).
 //
 // Threads: one at a time. The synchronous detector looks at it between batches, under `mutex`.
 namespace levada::scoring {
-
-inline constexpr int64_t kNoTime = std::numeric_limits<int64_t>::min();
 
 // One step's state in one partition: a table, or one for each of its buckets (open windows). Steps
 // derive from it where they keep more beside, which is made again in Restored().
@@ -76,11 +76,13 @@ struct Partition {
 
   // Of one run of steps between windows.
   struct Clock {
-    int64_t newest_us = kNoTime;  // event time
+    int64_t newest_us = kNoTime;  // event time that it has come to; it never goes back
     int64_t logged_us = kNoTime;  // in the changelog
     int64_t seen_at_ms = 0;       // Stateful::Tick's time before the last event; 0: not known
   };
   std::vector<Clock> clocks;
+  // Where the input's own records do not tell its time: what the first clock goes by.
+  Sources sources;
 
   // Calls `visit(bucket, key, value)` for each of the clocks' records that the changelog has.
   template <typename Visit>
@@ -91,6 +93,7 @@ struct Partition {
       visit(static_cast<int64_t>(i), std::string_view(),
             std::string_view(reinterpret_cast<const char*>(&logged_us), sizeof logged_us));
     }
+    sources.ForEach([&](std::string_view key, std::string_view value) { visit(0, key, value); });
   }
 };
 

@@ -26,8 +26,9 @@ struct Settings {
   int segment = 0;      // whose clock it goes by
 };
 
-// What both kinds of windows have: the watermark of a partition is `lateness` behind its newest
-// event; it closes windows before the event that moved it is added.
+// What both kinds of windows have: the watermark of a partition is `lateness` behind its clock; it
+// closes windows before the event that moved it is added. What is closed in one go, or bit by bit,
+// comes out in the same order.
 class WindowStep : public Step {
  public:
   WindowStep(const Settings& settings, std::unique_ptr<KeyFields> keys,
@@ -63,6 +64,10 @@ class WindowStep : public Step {
       return;
     }
     Partition::Clock& clock = partition.clocks[settings_.segment];
+    // The clock moves on by itself, too: by events that do not come so far, and by other sources.
+    if (clock.newest_us != kNoTime) {
+      Close(&partition, -1, clock.newest_us - settings_.lateness_us);
+    }
     if (settings_.idle_ms == 0) return;
     if (clock.seen_at_ms == 0) clock.seen_at_ms = now_ms;
     if (now_ms - clock.seen_at_ms < settings_.idle_ms) return;
@@ -163,16 +168,14 @@ class SessionsState : public AggregateState {
     timers_.push_back({watermark_us, std::string(key)});
     std::push_heap(timers_.begin(), timers_.end(), Later());
   }
-  // Takes the keys whose time has come, each once, in order.
-  void TakeDue(int64_t watermark_us, std::vector<std::string>* keys) {
-    keys->clear();
-    while (!timers_.empty() && timers_.front().at_us <= watermark_us) {
-      std::pop_heap(timers_.begin(), timers_.end(), Later());
-      keys->push_back(std::move(timers_.back().key));
-      timers_.pop_back();
+  // Takes the first of those whose time has come; of one moment the first key.
+  bool TakeDue(int64_t watermark_us, int64_t* at_us, std::string* key) {
+    if (timers_.empty() || timers_.front().at_us > watermark_us) return false;
+    Pop(at_us, key);
+    while (!timers_.empty() && timers_.front().at_us == *at_us && timers_.front().key == *key) {
+      Pop(at_us, key);
     }
-    std::sort(keys->begin(), keys->end());
-    keys->erase(std::unique(keys->begin(), keys->end()), keys->end());
+    return true;
   }
 
   void Restored() override {
@@ -189,8 +192,17 @@ class SessionsState : public AggregateState {
     std::string key;
   };
   struct Later {
-    bool operator()(const Timer& a, const Timer& b) const { return a.at_us > b.at_us; }
+    bool operator()(const Timer& a, const Timer& b) const {
+      return a.at_us != b.at_us ? a.at_us > b.at_us : a.key > b.key;
+    }
   };
+
+  void Pop(int64_t* at_us, std::string* key) {
+    std::pop_heap(timers_.begin(), timers_.end(), Later());
+    *at_us = timers_.back().at_us;
+    *key = std::move(timers_.back().key);
+    timers_.pop_back();
+  }
 
   std::shared_ptr<SessionState> sessions_;
   std::vector<Timer> timers_;  // a heap, the first one the earliest
@@ -234,31 +246,31 @@ class Sessions : public WindowStep {
     auto& state = static_cast<SessionsState&>(StateOf(*partition));
     StateTable& table = state.table();
     int64_t closed_us = kNoTime;
-    state.TakeDue(watermark_us, &due_);
-    for (const std::string& key : due_) {
-      StateTable::Entry* const entry = table.Find(key, StateTable::Hash(key));
+    int64_t at_us = 0;
+    while (state.TakeDue(watermark_us, &at_us, &due_)) {
+      StateTable::Entry* const entry = table.Find(due_, StateTable::Hash(due_));
       if (entry == nullptr) continue;
       EntryBlob blob(&table, entry);
       SessionState::Session session;
-      bool any = false;
-      while (sessions_->Close(&blob, watermark_us, &session, results_.arena(), results_.values())) {
-        any = true;
-        closed_us = std::max(closed_us, session.last_us + gap_us_ + 1);
-        results_.Emit(partition, source, key, session.first_us, session.last_us, session.last_us);
+      const bool closed =
+          sessions_->Close(&blob, at_us, &session, results_.arena(), results_.values());
+      if (closed) {
+        closed_us = std::max(closed_us, at_us);
+        results_.Emit(partition, source, due_, session.first_us, session.last_us, session.last_us);
       }
       if (sessions_->empty(blob)) {
         table.Erase(blob.Done(), state.forgotten());
         continue;
       }
-      state.WakeAt(sessions_->NextClose(&blob), key);
-      if (any) blob.Done();
+      state.WakeAt(sessions_->NextClose(&blob), due_);
+      if (closed) blob.Done();
     }
     return closed_us;
   }
 
   const int64_t gap_us_;
   std::shared_ptr<SessionState> sessions_;
-  std::vector<std::string> due_;
+  std::string due_;
 };
 
 absl::StatusOr<AggregateSet> CompileSet(const StepContext& context) {
