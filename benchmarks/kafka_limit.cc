@@ -7,7 +7,7 @@
 // is flushed before they are committed. With EXTRA each value grows by so many bytes, as results
 // do: the digits of a number, which do not compress, and filling; a negative one shortens it. Of a
 // million records KEEP are written. The clients are set as core/kafka sets them: the same queues,
-// batches, compression and isolation.
+// batches, compression and isolation, and its FetchWaker keeps them fetching.
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
@@ -19,9 +19,12 @@
 #include <cstdlib>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/kafka/fetch_waker.h"
 
 namespace {
 
@@ -29,6 +32,7 @@ using Clock = std::chrono::steady_clock;
 using Settings = std::initializer_list<std::pair<const char*, std::string>>;
 
 constexpr int kTimeoutMs = 60'000;
+constexpr int64_t kQueueKbytes = 4096;
 constexpr uint64_t kMillion = 1'000'000;
 std::atomic<bool> stopped{false};
 
@@ -69,9 +73,9 @@ rd_kafka_t* MakeConsumer(const std::string& brokers, const std::string& group,
                                      {"isolation.level", "read_committed"},
                                      {"partition.assignment.strategy", "cooperative-sticky"},
                                      {"queued.min.messages", "100000"},
-                                     {"queued.max.messages.kbytes", "16384"},
-                                     {"fetch.message.max.bytes", "1048576"},
-                                     {"fetch.max.bytes", "8388608"},
+                                     {"queued.max.messages.kbytes", std::to_string(kQueueKbytes)},
+                                     {"fetch.message.max.bytes", "262144"},
+                                     {"fetch.max.bytes", "4194304"},
                                      {"fetch.wait.max.ms", "50"}});
   rd_kafka_poll_set_consumer(client);
   rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);
@@ -110,6 +114,7 @@ class Mover {
     if (exactly_once_) Check(rd_kafka_init_transactions(producer_, kTimeoutMs));
     consumer_ = MakeConsumer(brokers, group, from_);
     queue_ = rd_kafka_queue_get_consumer(consumer_);
+    waker_.emplace(consumer_, kQueueKbytes << 10);
   }
 
   void Run(std::chrono::milliseconds commit_interval) {
@@ -118,14 +123,18 @@ class Mover {
       // With a time limit the client waits until the array is full: take what is there.
       ssize_t count = rd_kafka_consume_batch_queue(queue_, 0, messages.data(), messages.size());
       if (count == 0) count = rd_kafka_consume_batch_queue(queue_, 10, messages.data(), 1);
+      int64_t bytes = 0;
       for (ssize_t i = 0; i < count; ++i) {
+        bytes += static_cast<int64_t>(messages[i]->len);
         if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) Move(*messages[i]);
         rd_kafka_message_destroy(messages[i]);
       }
+      waker_->Taken(count, bytes, static_cast<int64_t>(rd_kafka_queue_length(queue_)));
       rd_kafka_poll(producer_, 0);
       if (open_ && Clock::now() - opened_at_ >= commit_interval) Commit();
     }
     if (open_) Commit();
+    waker_.reset();
     rd_kafka_consumer_close(consumer_);
   }
 
@@ -201,6 +210,7 @@ class Mover {
   rd_kafka_topic_t* topic_;
   rd_kafka_t* consumer_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
+  std::optional<levada::kafka::FetchWaker> waker_;
   std::map<int32_t, int64_t> offsets_;
   bool open_ = false;
   Clock::time_point opened_at_;

@@ -3,10 +3,12 @@
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/kafka/fetch_waker.h"
 #include "core/kafka/messages.h"
 
 namespace levada::kafka {
@@ -41,9 +43,9 @@ class ConsumerImpl : public Consumer {
         {"session.timeout.ms", base::StrCat(options_.session_timeout.count())},
         {"heartbeat.interval.ms", base::StrCat(options_.session_timeout.count() / 5)},
         {"max.poll.interval.ms", "300000"},
-        {"queued.min.messages", "100000"},
+        {"queued.min.messages", base::StrCat(kMaxQueued)},
         {"queued.max.messages.kbytes", base::StrCat(options_.queue_kbytes)},
-        {"fetch.message.max.bytes", base::StrCat(std::min<int64_t>(options_.fetch_bytes, 1 << 20))},
+        {"fetch.message.max.bytes", base::StrCat(kPartitionFetchBytes)},
         {"fetch.max.bytes", base::StrCat(options_.fetch_bytes)},
         {"fetch.wait.max.ms", "50"},
         {"fetch.error.backoff.ms", "200"},
@@ -63,6 +65,7 @@ class ConsumerImpl : public Consumer {
     }
     rd_kafka_poll_set_consumer(client_);
     queue_ = rd_kafka_queue_get_consumer(client_);
+    waker_.emplace(client_, options_.queue_kbytes << 10);
     rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(topics, options_.topic.c_str(), RD_KAFKA_PARTITION_UA);
     const rd_kafka_resp_err_t error = rd_kafka_subscribe(client_, topics);
@@ -78,6 +81,8 @@ class ConsumerImpl : public Consumer {
     absl::Status status = assign_error_;
     Batch batch = Collect(count, &status);
     if (!status.ok()) return status;
+    waker_->Taken(static_cast<int64_t>(batch.size()), static_cast<int64_t>(batch.bytes()),
+                  static_cast<int64_t>(rd_kafka_queue_length(queue_)));
     return batch;
   }
 
@@ -137,6 +142,7 @@ class ConsumerImpl : public Consumer {
 
   void Close() override {
     if (std::exchange(closed_, true) || client_ == nullptr) return;
+    waker_.reset();
     AwaitPlace();
     rd_kafka_consumer_close(client_);
   }
@@ -350,6 +356,7 @@ class ConsumerImpl : public Consumer {
   RebalanceListener* listener_;
   rd_kafka_t* client_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
+  std::optional<FetchWaker> waker_;
   std::vector<rd_kafka_message_t*> scratch_;
   std::map<int32_t, int64_t> next_;  // assigned partitions: the next offset Poll may return
   std::set<int32_t> at_end_;

@@ -35,8 +35,10 @@ class Consumer {
     ClientConfig client;
     std::string group;
     std::string topic;
-    int64_t queue_kbytes = 16 << 10;
-    int64_t fetch_bytes = 8 << 20;
+    // What waits to be polled, without the 300 bytes that the client has beside each message. One
+    // fetch, compressed, may come on top.
+    int64_t queue_kbytes = 4 << 10;
+    int64_t fetch_bytes = 4 << 20;
     std::chrono::milliseconds session_timeout{10'000};
     // A name that stays over restarts of this worker (static membership, KIP-345): it gets its
     // partitions back at once, and a forgotten twin of it is fenced. Empty: a new member each time.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/base/strings.h"
+#include "core/kafka/fetch_waker.h"
 #include "core/kafka/messages.h"
 
 namespace levada::kafka {
@@ -16,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 // Longer than any broker lets a worker's transaction be.
 constexpr std::chrono::seconds kOpenFor{90};
+constexpr int64_t kQueueBytes = 4 << 20;
 
 class LogReaderImpl : public LogReader {
  public:
@@ -24,6 +26,7 @@ class LogReaderImpl : public LogReader {
   ~LogReaderImpl() override {
     if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
     if (client_ == nullptr) return;
+    waker_.reset();
     rd_kafka_consumer_close(client_);
     rd_kafka_destroy(client_);
   }
@@ -37,7 +40,10 @@ class LogReaderImpl : public LogReader {
                           // A topic that was created again is to be seen: it is read anew.
                           {"auto.offset.reset", "error"},
                           {"isolation.level", "read_committed"},
-                          {"queued.max.messages.kbytes", "16384"},
+                          {"queued.min.messages", base::StrCat(kMaxQueued)},
+                          {"queued.max.messages.kbytes", base::StrCat(kQueueBytes >> 10)},
+                          {"fetch.message.max.bytes", base::StrCat(kPartitionFetchBytes)},
+                          {"fetch.max.bytes", base::StrCat(kQueueBytes)},
                           {"fetch.wait.max.ms", "50"}});
     if (!conf.ok()) return conf.status();
     char reason[512];
@@ -48,6 +54,7 @@ class LogReaderImpl : public LogReader {
     }
     rd_kafka_poll_set_consumer(client_);
     queue_ = rd_kafka_queue_get_consumer(client_);
+    waker_.emplace(client_, kQueueBytes);
     return absl::OkStatus();
   }
 
@@ -89,6 +96,8 @@ class LogReaderImpl : public LogReader {
     if (status.ok()) status = CheckOpenEnds();
     Batch batch(topic_, std::move(records), std::make_shared<Messages>(std::move(kept)));
     if (!status.ok()) return status;
+    waker_->Taken(static_cast<int64_t>(batch.size()), static_cast<int64_t>(batch.bytes()),
+                  static_cast<int64_t>(rd_kafka_queue_length(queue_)));
     return batch;
   }
 
@@ -198,6 +207,7 @@ class LogReaderImpl : public LogReader {
   const std::string topic_;
   rd_kafka_t* client_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
+  std::optional<FetchWaker> waker_;
   std::map<int32_t, Partition> partitions_;
   std::vector<rd_kafka_message_t*> scratch_;
 };
