@@ -301,10 +301,10 @@ TEST(ExpandTest, ATimeThatAStepChangesIsNotKept) {
   EXPECT_FALSE(FirstPartKeepsTime("{set: [{name: at, value: 'at + duration(\"1h\")'}]}, "));
   EXPECT_FALSE(FirstPartKeepsTime("{drop: [at]}, "));
   const std::string window =
-      "{window: {by: [user, shop], tumbling: 1m, set: [{name: n, value: count()}]}}, ";
+      "{window: {by: [user, shop], tumbling: 1m, set: [{name: count, value: count()}]}}, ";
   EXPECT_TRUE(FirstPartKeepsTime(window));
   EXPECT_FALSE(FirstPartKeepsTime(window + "{set: [{name: window_start, value: window_end}]}, "));
-  EXPECT_FALSE(FirstPartKeepsTime(window + "{select: [shop, n]}, "));
+  EXPECT_FALSE(FirstPartKeepsTime(window + "{select: [shop, count]}, "));
 }
 
 TEST(ToYamlTest, WritesTextThatReadsBack) {
