@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "core/base/strings.h"
+#include "core/pipeline/expand.h"
 #include "operator/render/names.h"
 #include "operator/render/panels.h"
 #include "operator/render/query.h"
@@ -101,7 +104,39 @@ void AddIngest(const Query& of, const StageView& stage, Panels* panels) {
               kWidth, kHeight);
 }
 
+bool JoinsTables(const v1::Scoring& scoring) {
+  return std::any_of(scoring.steps().begin(), scoring.steps().end(),
+                     [](const v1::Step& step) { return step.has_join(); });
+}
+
+// What the stage remembers, over all workers; each has the tables whole.
+void AddState(const Query& of, const v1::Scoring& scoring, Panels* panels) {
+  std::vector<Target> memory;
+  std::vector<Target> keys;
+  if (pipeline::KeepsState(scoring)) {
+    memory.push_back({"state", of.Sum("levada_scoring_state_bytes")});
+    keys.push_back({"keys", of.Sum("levada_scoring_state_keys")});
+  }
+  if (JoinsTables(scoring)) {
+    memory.push_back({"tables", of.Sum("levada_scoring_table_bytes")});
+    keys.push_back({"rows of tables", of.Sum("levada_scoring_table_rows")});
+  }
+  if (memory.empty()) return;
+  panels->Add(TimeSeries("Memory of state", "bytes", memory), kWidth, kHeight);
+  panels->Add(TimeSeries("Keys", "short", keys), kWidth, kHeight);
+  if (!pipeline::KeepsState(scoring)) return;
+  panels->Add(TimeSeries("Late events", "cps", {{"late", of.Rate("levada_scoring_late_total")}}),
+              kWidth, kHeight);
+  panels->Add(TimeSeries("State restored, snapshots", "short",
+                         {{"records from {{source}}",
+                           of.Increase("levada_scoring_restored_records_total", "source")},
+                          {"snapshots {{result}}",
+                           of.Increase("levada_scoring_snapshots_total", "result")}}),
+              kWidth, kHeight);
+}
+
 void AddScoring(const Query& of, const StageView& stage, Panels* panels) {
+  AddState(of, stage.stage.scoring(), panels);
   for (const v1::Step& step : stage.stage.scoring().steps()) {
     if (step.has_model()) {
       const std::string as = base::StrCat("as=\"", step.model().as(), "\"");
