@@ -153,7 +153,7 @@ def make_streams(tmp_path, build_dir, unique):
 def feed(pipeline: streams.Streams, events, rate: float = 0) -> None:
     """At `rate` events a second; 0: as fast as it goes."""
     for part in iter(lambda: list(itertools.islice(events, 2000 if rate else 50_000)), []):
-        topics.produce(pipeline.kafka, pipeline.topic("in"), part, message_timeout_ms="600000")
+        topics.produce(pipeline.kafka, pipeline.topic("in"), part, seconds=600, message_timeout_ms="600000")
         if rate:
             time.sleep(len(part) / rate)
 

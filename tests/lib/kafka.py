@@ -47,8 +47,8 @@ def delete_topics(address: str, *prefixes: str) -> None:
         future.result(30)
 
 
-def produce(address: str, topic: str, records: Iterable[Record | bytes], **config: str) -> int:
-    """Writes records (or bare values) and returns how many, when all are acknowledged."""
+def produce(address: str, topic: str, records: Iterable[Record | bytes], seconds: float = 60, **config: str) -> int:
+    """Writes records (or bare values) and returns how many, when all are acknowledged, within `seconds` of the last."""
     producer = Producer(
         {"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5, **_dotted(config)}
     )
@@ -73,7 +73,7 @@ def produce(address: str, topic: str, records: Iterable[Record | bytes], **confi
                 producer.poll(0.1)
         count += 1
         producer.poll(0)
-    left = producer.flush(60)
+    left = producer.flush(seconds)
     if errors or left:
         raise AssertionError(f"{topic}: {left} records not acknowledged; errors: {errors[:3]}")
     return count
