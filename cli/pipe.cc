@@ -32,8 +32,8 @@ absl::StatusOr<std::string> KeepSlice(const std::string& text) {
 int RunPipe(std::span<const std::string_view> args) {
   CLI::App app(
       "One stage's work from standard input to standard output, without Kafka.\n"
-      "Records are NDJSON. What the stage would send on goes to standard output, dead letters\n"
-      "with their reason to standard error; exit code 1 if there were any.",
+      "Records are NDJSON, or CSV with a header. What the stage would send on goes to standard\n"
+      "output, dead letters with their reason to standard error; exit code 1 if there were any.",
       "levada pipe");
   Source source;
   std::string name;
@@ -46,10 +46,22 @@ int RunPipe(std::span<const std::string_view> args) {
   app.add_option("--secrets", secrets, "Folder of secrets: <folder>/<secret>/<key>")
       ->envname("LEVADA_SECRETS");
   app.add_option("--programs", programs, "Folder of the services' programs");
+  std::string from = "ndjson";
+  std::string to = "ndjson";
+  std::string fields;
+  app.add_option("--from", from, "What comes in: ndjson, or csv with a header (default: ndjson)")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  app.add_option("--to", to, "What goes out: ndjson, or csv with --fields (default: ndjson)")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  app.add_option("--fields", fields, "With --to csv: the fields of a row, with commas between");
   AddOverrides(app, source.overrides);
   if (auto code = Parse(app, args)) return *code;
   if (source.file == "-") {
     std::cerr << "levada pipe: standard input is for the records; the manifest must be a file\n";
+    return kWrongUse;
+  }
+  if ((to == "csv") == fields.empty()) {
+    std::cerr << "levada pipe: --to csv needs --fields, and --fields is for --to csv\n";
     return kWrongUse;
   }
   auto pipeline = LoadOne(source, name);
@@ -72,9 +84,11 @@ int RunPipe(std::span<const std::string_view> args) {
     const auto slice = KeepSlice(planned.slice_yaml);
     if (!slice.ok()) return Fail(base::View(slice.status().message()));
     const std::string files = FilesDir(source);
+    // Without fields the last two are not there.
+    const char* const with_fields = fields.empty() ? nullptr : "--fields";
     execl(program->c_str(), planned.service.c_str(), "--pipe", "--pipeline", slice->c_str(),
           "--stage", stage.c_str(), "--files", files.c_str(), "--secrets", secrets.c_str(),
-          nullptr);
+          "--from", from.c_str(), "--to", to.c_str(), with_fields, fields.c_str(), nullptr);
     return Fail(base::StrCat(*program, ": ", strerror(errno)));
   }
   std::cerr << source.file << " has no stage '" << stage << "'; its stages are " << names << '\n';

@@ -1,15 +1,19 @@
 """Anomaly detectors on the Numenta Anomaly Benchmark, one setting for all files.
 
-  NAB=FOLDER python benchmarks/nab/bench_nab.py [compare|ablation|folds|files] [name=value …]
+  NAB=FOLDER python benchmarks/nab/bench_nab.py [pipe|compare|ablation|folds|files] [name=value …]
 
-  compare    the kinds of detector: three profiles, best and fixed thresholds (the default)
+  pipe       the kinds of detector, each file a run of `levada pipe` with nab.yaml: CSV with the
+             header in, score and grade out
+  compare    the same detectors by themselves: three profiles, best and fixed thresholds (the
+             default)
   ablation   what each idea brings
   folds      settings and threshold chosen without a category of files, judged on that category
   files      found, missed and false by file, at the fixed threshold
 
 NAB is a folder with the series and windows.json (default ../shared/data/nab); only the files that
 are named there count, and scores are normalised to the null and the perfect detector over those.
-What a detector is judged by is its grade; 0.5 is the fixed threshold. Settings are anomaly_csv's.
+What a detector is judged by is its grade; 0.5 is the fixed threshold. Settings are anomaly_csv's
+(not of `pipe`).
 """
 
 import itertools
@@ -22,10 +26,12 @@ import numpy as np
 
 from score import PROFILES, Sweep, load
 
+HERE = pathlib.Path(__file__).resolve().parent
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("LEVADA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
 NAB = pathlib.Path(os.environ.get("NAB", ROOT.parent / "shared" / "data" / "nab"))
 GRADE = 0.5
+KINDS = ("combined", "digest", "forest", "seasonal")
 VIEWS = ("value", "size", "activity", "season")
 
 
@@ -39,6 +45,28 @@ def detect(files, settings):
         rows = done.stdout.decode().splitlines()[1:]
         out[file.name] = np.array([float(row.split(",")[-1]) for row in rows])
     return out
+
+
+def pipe(files, kind):
+    """The same through the stage of nab.yaml."""
+    out = {}
+    for file in files:
+        with open(NAB / file.name, "rb") as source:
+            done = subprocess.run(
+                [BIN / "levada", "pipe", HERE / "nab.yaml", "--stage", "detect", "--from", "csv", "--to", "csv",
+                 "--fields", "timestamp,value,anomaly_score,anomaly_grade",
+                 "--set", f"spec.stages[name=detect].scoring.steps[0].anomaly.method={kind}"],
+                stdin=source, check=True, stdout=subprocess.PIPE)
+        header, *rows = done.stdout.decode().splitlines()
+        assert header == "timestamp,value,anomaly_score,anomaly_grade" and len(rows) == len(file.times)
+        out[file.name] = np.array([float(row.split(",")[-1]) for row in rows])
+    return out
+
+
+def by_pipe(files, _):
+    head()
+    for kind in KINDS:
+        line(kind, files, pipe(files, kind))
 
 
 def line(label, files, scores, fixed=GRADE):
@@ -59,7 +87,7 @@ def head():
 
 def compare(files, settings):
     head()
-    for kind in ("combined", "digest", "forest", "seasonal"):
+    for kind in KINDS:
         line(kind, files, detect(files, [f"kind={kind}", *settings]))
 
 
@@ -143,7 +171,7 @@ def main():
     what, settings = "compare", sys.argv[1:]
     if settings and "=" not in settings[0]:
         what, settings = settings[0], settings[1:]
-    {"compare": compare, "ablation": ablation, "folds": folds,
+    {"pipe": by_pipe, "compare": compare, "ablation": ablation, "folds": folds,
      "files": by_file}[what](files, settings)
 
 

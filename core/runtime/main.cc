@@ -49,6 +49,9 @@ struct Flags {
   std::string log_level = "info";
   std::string log_format = "auto";
   bool pipe = false;
+  std::string from = "ndjson";
+  std::string to = "ndjson";
+  std::vector<std::string> fields;
   bool test_session = false;
 
   // Nothing outside is touched.
@@ -103,6 +106,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--pipe", flags.pipe,
                "No Kafka: NDJSON from standard input, results to standard output, dead letters to "
                "standard error");
+  app.add_option("--from", flags.from, "With --pipe, what comes in: ndjson, or csv with a header")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  app.add_option("--to", flags.to, "With --pipe, what goes out: ndjson, or csv with --fields")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  app.add_option("--fields", flags.fields, "With --to csv: the fields of a row")->delimiter(',');
   app.add_flag("--test-session", flags.test_session,
                "No Kafka: for `levada test`, which says on standard input what comes in");
 }
@@ -279,7 +287,11 @@ int Run(const Flags& flags, const Service& service) {
     return RunTestSession(context, made->processor.get(), made->sink.get(), made->source.get());
   }
   if (flags.pipe) {
-    return RunPipe(context, made->processor.get(), made->sink.get(), made->source.get());
+    if ((flags.to == "csv") == flags.fields.empty()) {
+      return Complain("--to csv needs --fields, and --fields is for --to csv");
+    }
+    return RunPipe(context, {flags.from == "csv", flags.fields}, made->processor.get(),
+                   made->sink.get(), made->source.get());
   }
   const Identity identity{pipeline->metadata().name(), stage->name(), std::string(service.name)};
   auto endpoints = Endpoints::Start({flags.address, flags.http_port, flags.grpc_port}, identity,

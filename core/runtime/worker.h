@@ -63,7 +63,13 @@ absl::Status RunSink(Worker& worker, Sink& sink);
 absl::Status RunSource(Worker& worker, Source& source);
 
 // `levada pipe`: lines of standard input through the stage. Returns the exit code.
-int RunPipe(const StageContext& context, Processor* processor, Sink* sink, Source* source);
+// `levada pipe`.
+struct PipeOptions {
+  bool csv_in = false;
+  std::vector<std::string> csv_out;  // the fields of its rows; empty: NDJSON
+};
+int RunPipe(const StageContext& context, const PipeOptions& options, Processor* processor,
+            Sink* sink, Source* source);
 // `levada test`: what a test says, request by request (session.cc). Returns the exit code.
 int RunTestSession(const StageContext& context, Processor* processor, Sink* sink, Source* source);
 
