@@ -152,6 +152,21 @@ class Hop {
     }
   }
 
+  // A snapshot is what the changelog has.
+  void ExpectSnapshot() {
+    runtime::Stateful& state = *static_cast<runtime::Processor&>(*chain_).state();
+    for (int i = 0; i < partitions(); ++i) {
+      const auto walk = state.Walk(i);
+      ASSERT_NE(walk, nullptr);
+      std::map<std::string, std::string> found;
+      const auto keep = [&](std::string_view key, std::string_view value) {
+        found[std::string(key)] = value;
+      };
+      while (walk->Next(1000, keep)) continue;
+      EXPECT_EQ(found, changelog_[i]) << i;
+    }
+  }
+
   // The records of the last Read or Tick go to the next stage.
   void Pass(const std::vector<OutputRecord>& records, Hop* next) {
     for (const OutputRecord& record : records) {
@@ -261,6 +276,7 @@ class SourcesChainTest : public testing::TestWithParam<const char*> {
     if (random_() % 30 == 0) {
       Hop& hop = *hops_[random_() % hops_.size()];
       hop.Checkpoint();
+      hop.ExpectSnapshot();
       hop.Begin();
     }
   }

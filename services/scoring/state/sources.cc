@@ -53,12 +53,13 @@ void Sources::Take(const SourceTime& told) {
   Source& source = sources_[told.source];
   const int64_t before = source.time_us;
   const bool moves = told.time_us > before;
-  if (!more && !moves && source.idle == told.idle) return;
-  source.time_us = std::max(before, told.time_us);
   // Only what holds time back can let it go on.
   const bool look = more || source.idle || told.idle || before <= time_us_;
-  source.idle = told.idle;
-  source.changed = changed_ = true;
+  if (moves || source.idle != told.idle) {
+    source.time_us = std::max(before, told.time_us);
+    source.idle = told.idle;
+    source.changed = changed_ = true;
+  }
   if (look) Look();
 }
 

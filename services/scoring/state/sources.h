@@ -58,7 +58,8 @@ class Sources {
   // As the changelog has it: key = source:u32, value = i64 time, u8 idle. False: it is not from
   // here.
   bool Restore(std::string_view key, std::string_view value);
-  // Calls `visit(key, value)` for each that changed since the last call; and for each there is.
+  // Calls `visit(key, value)` for each that changed since the last call; and for each of which
+  // something is known.
   template <typename Visit>
   void TakeChanged(Visit&& visit) {
     if (!changed_) return;
@@ -69,7 +70,10 @@ class Sources {
   }
   template <typename Visit>
   void ForEach(Visit&& visit) const {
-    for (size_t i = 0; i < sources_.size(); ++i) visit(Key(i), Value(sources_[i]));
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      const Source& source = sources_[i];
+      if (source.time_us != kNoTime || source.idle) visit(Key(i), Value(source));
+    }
   }
 
  private:
