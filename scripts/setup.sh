@@ -27,7 +27,7 @@ required_packages=(
   libgrpc++-dev libgrpc-dev libprotobuf-dev libprotoc-dev protobuf-compiler protobuf-compiler-grpc
   libcpprest-dev libboost-dev libboost-system-dev libssl-dev libcurl4-openssl-dev libabsl-dev libre2-dev
   librdkafka-dev libxgboost-dev libsimdjson-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev prometheus-cpp-dev
-  libspdlog-dev libfmt-dev zlib1g-dev libzstd-dev liblz4-dev
+  libspdlog-dev libfmt-dev zlib1g-dev libzstd-dev liblz4-dev librocksdb-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv maven "openjdk-17-jdk-headless|openjdk-21-jdk-headless|default-jdk-headless"
   curl unzip jq netcat-openbsd zsh

@@ -166,8 +166,9 @@ class Session : public kafka::RebalanceListener {
   }
 
   absl::Status CommitIfDue() {
-    const bool due = output_.open() && !output_.committing() &&
-                     Clock::now() - output_.opened_at() >= settings_.commit_interval;
+    if (!output_.open() || output_.committing()) return absl::OkStatus();
+    const bool due = Clock::now() - output_.opened_at() >= settings_.commit_interval ||
+                     (state_ != nullptr && state_->WantsCheckpoint());
     return due ? StartCommit() : absl::OkStatus();
   }
 
@@ -300,7 +301,9 @@ class Session : public kafka::RebalanceListener {
     if (state_ != nullptr) {
       // From when the group gives its partitions away nobody is to be answered from their state.
       for (const int32_t partition : consumer_->assignment()) {
-        status.ok() && taker_ ? taker_->Release(partition) : state_->Release(partition);
+        if (taker_ && status.ok()) taker_->Release(partition);
+        if (taker_) taker_->Forget(partition);
+        state_->Release(partition);
       }
     }
     consumer_->Close();

@@ -112,12 +112,14 @@ void SnapshotTaker::WalkOn() {
       std::clamp(static_cast<size_t>(passed) * kBytesPerMs, kLeastSlice, kLargestSlice);
   std::string entries;
   uint64_t count = 0;
-  const bool more = walking_->walk->Next(bytes, [&](std::string_view key, std::string_view value) {
+  const auto more = walking_->walk->Next(bytes, [&](std::string_view key, std::string_view value) {
     AppendEntry(key, value, &entries);
     ++count;
   });
+  // The session will not go on for long.
+  if (!more.ok()) return walking_.reset();
   walking_->draft->Append(std::move(entries), count);
-  walking_->walked = !more;
+  walking_->walked = !*more;
 }
 
 void SnapshotTaker::Committed() {

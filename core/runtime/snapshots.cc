@@ -164,8 +164,8 @@ void Snapshots::Write(SnapshotHeader header, std::unique_ptr<StateWalk> walk) {
   const auto draft = std::shared_ptr<Draft>(new Draft(this, std::move(header)));
   const std::shared_ptr<StateWalk> shared = std::move(walk);
   Do([this, draft, shared] {
-    bool more = true;
-    while (more && !draft->failed_) {
+    absl::StatusOr<bool> more = true;
+    while (more.ok() && *more && !draft->failed_) {
       std::string entries;
       uint64_t count = 0;
       more = shared->Next(kBlockBytes, [&](std::string_view key, std::string_view value) {
@@ -174,7 +174,7 @@ void Snapshots::Write(SnapshotHeader header, std::unique_ptr<StateWalk> walk) {
       });
       WriteEntries(draft.get(), entries, count);
     }
-    End(draft.get());
+    more.ok() ? End(draft.get()) : Failed(draft.get(), more.status());
   });
 }
 

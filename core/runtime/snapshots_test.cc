@@ -44,7 +44,7 @@ Entries Some(int count) {
 class Walk : public StateWalk {
  public:
   explicit Walk(Entries entries) : entries_(std::move(entries)) {}
-  bool Next(size_t bytes, const Visit& visit) override {
+  absl::StatusOr<bool> Next(size_t bytes, const Visit& visit) override {
     for (size_t seen = 0; seen < bytes && at_ < entries_.size(); ++at_) {
       visit(entries_[at_].first, entries_[at_].second);
       seen += entries_[at_].second.size();

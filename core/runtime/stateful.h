@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/record/record.h"
 
 // What a Processor implements that remembers something between batches. The runtime keeps it
@@ -28,9 +29,10 @@ class StateWalk {
  public:
   virtual ~StateWalk() = default;
   // Visits keys and values as the changelog has them, about `bytes` of them. What changes between
-  // two calls is visited as it was or as it is. False: these were the last.
+  // two calls is visited as it was or as it is. False: these were the last. Not OK: some of it
+  // cannot be read.
   using Visit = std::function<void(std::string_view key, std::string_view value)>;
-  virtual bool Next(size_t bytes, const Visit& visit) = 0;
+  virtual absl::StatusOr<bool> Next(size_t bytes, const Visit& visit) = 0;
 };
 
 class Stateful {
@@ -74,6 +76,8 @@ class Stateful {
   // What has changed since the last call, as records with a partition. Nothing may change between
   // this and the next Process or Tick.
   virtual void Checkpoint(OutputBatch* changes) = 0;
+  // So much has changed that Checkpoint should come soon.
+  virtual bool WantsCheckpoint() const { return false; }
 
   // Partitions of the input all of whose records have come to Process; before each Tick.
   virtual void SetAtEnd(std::vector<int32_t> partitions) { (void)partitions; }

@@ -21,7 +21,7 @@ enum class Phase { kProcess, kRestore, kTick, kCommit };
 class CopyWalk : public StateWalk {
  public:
   explicit CopyWalk(std::map<std::string, int> counts) : counts_(std::move(counts)) {}
-  bool Next(size_t, const Visit& visit) override {
+  absl::StatusOr<bool> Next(size_t, const Visit& visit) override {
     for (int i = 0; i < 3 && !counts_.empty(); ++i) {
       visit(counts_.begin()->first, base::StrCat(counts_.begin()->second));
       counts_.erase(counts_.begin());

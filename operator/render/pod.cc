@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/base/strings.h"
+#include "core/pipeline/expand.h"
 #include "core/pipeline/resource_json.h"
 #include "operator/render/inputs.h"
 #include "operator/render/names.h"
@@ -50,6 +51,7 @@ Json Arguments(const StageView& stage, const std::string& slice) {
   };
   if (!SecretsOf(stage.planned).empty()) add("--secrets", kSecretsFolder);
   if (stage.stage.has_archiving()) add("--data", kDataFolder);
+  if (pipeline::KeepsState(stage.stage.scoring())) add("--state", kStateFolder);
   add("--log-format", "json");
   return arguments;
 }

@@ -6,6 +6,7 @@
 
 #include "core/base/strings.h"
 #include "core/base/units.h"
+#include "core/pipeline/expand.h"
 #include "operator/render/inputs.h"
 
 namespace levada::render {
@@ -49,6 +50,11 @@ class MountBuilder {
     result_.slice = folder_ / "slice.yaml";
     MountAll(files_, SecretsOf(stage_.planned));
     if (stage_.stage.has_archiving()) Mount(Claim(ClaimOf(stage_)), kDataFolder);
+    if (pipeline::KeepsState(stage_.stage.scoring())) {
+      // Without a limit: a pod that goes beyond one is evicted.
+      AddVolume("state", "emptyDir", Json::object());
+      Mount("state", kStateFolder);
+    }
     AddVolume("tmp", "emptyDir", {{"sizeLimit", "64Mi"}});
     Mount("tmp", "/tmp");
     if (!stage_.planned.slice.spec().files().empty()) BuildFetch();

@@ -11,6 +11,8 @@
 //   /etc/levada/files/models/fraud.json
 //   /etc/levada/secrets/<name>/<key>   secrets of connections and server certificates
 //   /var/lib/levada                    the volume of an archiving stage
+//   /var/lib/levada-state              of a stage that keeps state: on the node's disk, until the pod
+//                                      goes
 //   /tmp                               in memory or on the node's disk, bounded
 //
 // Files of buckets are fetched into a volume of the pod by an init container, which sees the slice,
@@ -25,6 +27,7 @@ namespace levada::render {
 
 inline constexpr char kSecretsFolder[] = "/etc/levada/secrets";
 inline constexpr char kDataFolder[] = "/var/lib/levada";
+inline constexpr char kStateFolder[] = "/var/lib/levada-state";
 inline constexpr char kFetchedFolder[] = "/var/lib/levada-fetched";
 
 struct Mounts {

@@ -1,10 +1,12 @@
 #include "services/scoring/chain.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "core/base/strings.h"
 #include "core/base/time.h"
+#include "core/base/units.h"
 #include "core/expr/hash.h"
 #include "core/json/scan.h"
 #include "core/pipeline/expand.h"
@@ -87,7 +89,21 @@ absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
   state_.set_segments(static_cast<int>(segments_.size()));
   if (state_.empty()) return absl::OkStatus();
   changelog_ = pipeline::ChangelogTopic(context.pipeline, context.stage.name());
-  if (stream_ == nullptr) probe_.emplace(context.registry, context.Labels());
+  if (stream_ != nullptr) return absl::OkStatus();
+  probe_.emplace(context.registry, context.Labels());
+  return BoundMemory(context);
+}
+
+absl::Status Chain::BoundMemory(const runtime::StageContext& context) {
+  const std::string& memory = context.stage.scoring().state().memory();
+  if (memory.empty()) return absl::OkStatus();
+  const auto bytes = base::ParseBytes(memory);
+  if (!bytes.ok()) return bytes.status();
+  std::string folder = context.state_dir + "/spill";
+  if (context.state_dir.empty()) {
+    folder = std::filesystem::temp_directory_path() / "levada-spill";
+  }
+  state_.set_memory(*bytes, [folder] { return OpenSpillStore(folder); });
   return absl::OkStatus();
 }
 
@@ -130,7 +146,10 @@ absl::Status Chain::Process(const Batch& in, OutputBatch* out) {
   outputs_.set_sources(state_.input_partitions());
   for (const auto& segment : segments_) segment->Begin(stream_ != nullptr);
   absl::Status status = ScanAll(in, out);
-  return status.ok() ? RunSegments(in, 0, out) : status;
+  if (status.ok()) status = RunSegments(in, 0, out);
+  if (!status.ok() || !event_time_) return status;
+  // The stream's state is the stream's to move.
+  return stream_ == nullptr ? state_.KeepWithin() : stream_->state_.status();
 }
 
 absl::Status Chain::RunSegments(const Batch& in, size_t first, OutputBatch* out) {
@@ -258,7 +277,8 @@ void Chain::Assign(int32_t partition, int32_t of) {
 
 absl::Status Chain::Restore(const Batch& records) {
   const std::lock_guard lock(state_.mutex);
-  return state_.Restore(records);
+  absl::Status status = state_.Restore(records);
+  return status.ok() ? state_.KeepWithin() : status;
 }
 
 void Chain::Restored(int32_t partition) {
@@ -295,7 +315,10 @@ void Chain::Checkpoint(OutputBatch* changes) {
 absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {
   const std::lock_guard lock(state_.mutex);
   if (probe_) {
-    probe_->Set({state_.keys(), state_.bytes(), tables_.rows(), tables_.bytes()});
+    const StateMemory::Counts spilled = state_.spilled();
+    probe_->Set({state_.keys(), state_.bytes(), spilled.keys, spilled.bytes, tables_.rows(),
+                 tables_.bytes()});
+    probe_->Spilled(spilled.spilled, spilled.read_back, spilled.failures);
     probe_->Late(std::exchange(late_, 0));
   }
   arena_.Reset();
@@ -311,7 +334,7 @@ absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {
     for (const auto& done : segments_) done->Begin(false);
   }
   if (marks_ && now_ms != kEnd) marks_->Tick(now_ms, &state_, segments_.size() - 1, out);
-  return absl::OkStatus();
+  return state_.KeepWithin();
 }
 
 void Chain::Reset() {

@@ -55,6 +55,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
       : stream_(stream), tables_(stream == nullptr ? own_tables_ : stream->tables_) {}
 
   absl::Status MakeSteps(const runtime::StageContext& context);
+  absl::Status BoundMemory(const runtime::StageContext& context);
   void MakeTime(const runtime::StageContext& context);
   absl::Status MakeOutputs(const runtime::StageContext& context);
   StageState& shared_state() { return stream_ == nullptr ? state_ : stream_->state_; }
@@ -78,6 +79,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   std::unique_ptr<runtime::StateWalk> Walk(int32_t partition) override;
   std::unique_ptr<runtime::StateWalk> Detach(int32_t partition) override;
   void Checkpoint(OutputBatch* changes) override;
+  bool WantsCheckpoint() const override { return state_.crowded(); }
   void SetAtEnd(std::vector<int32_t> partitions) override;
   absl::Status Tick(int64_t now_ms, OutputBatch* out) override;
   void Reset() override;

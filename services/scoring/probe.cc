@@ -84,6 +84,12 @@ prometheus::Counter& ForwardCounter(prometheus::Registry& registry,
       .Add({{"result", result}});
 }
 
+prometheus::Counter& AddCounter(prometheus::Registry& registry,
+                                const std::map<std::string, std::string>& labels, const char* name,
+                                const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Labels(labels).Register(registry).Add({});
+}
+
 prometheus::Gauge& AddGauge(prometheus::Registry& registry,
                             const std::map<std::string, std::string>& labels,
                             const std::string& name, const std::string& help) {
@@ -114,6 +120,16 @@ StateProbe::StateProbe(prometheus::Registry& registry,
                      "Keys whose state this worker holds")),
       bytes_(AddGauge(registry, labels, "levada_scoring_state_bytes",
                       "Memory of the state that this worker holds")),
+      keys_on_disk_(AddGauge(registry, labels, "levada_scoring_state_spilled_keys",
+                             "Keys of these whose state is on disk, beyond the bound of memory")),
+      bytes_on_disk_(AddGauge(registry, labels, "levada_scoring_state_spilled_bytes",
+                              "Bytes of keys and state on disk")),
+      spilled_(AddCounter(registry, labels, "levada_scoring_state_spills_total",
+                          "Keys whose state went to disk")),
+      read_back_(AddCounter(registry, labels, "levada_scoring_state_reads_total",
+                            "Keys whose state came back from disk")),
+      failures_(AddCounter(registry, labels, "levada_scoring_state_spill_failures_total",
+                           "Times that the disk took no state, which stayed in memory")),
       table_rows_(AddGauge(registry, labels, "levada_scoring_table_rows",
                            "Rows of the tables that this worker joins with")),
       table_bytes_(AddGauge(registry, labels, "levada_scoring_table_bytes",
@@ -123,8 +139,19 @@ StateProbe::StateProbe(prometheus::Registry& registry,
 void StateProbe::Set(const Size& size) {
   keys_.Set(static_cast<double>(size.keys));
   bytes_.Set(static_cast<double>(size.bytes));
+  keys_on_disk_.Set(static_cast<double>(size.keys_on_disk));
+  bytes_on_disk_.Set(static_cast<double>(size.bytes_on_disk));
   table_rows_.Set(static_cast<double>(size.table_rows));
   table_bytes_.Set(static_cast<double>(size.table_bytes));
+}
+
+void StateProbe::Spilled(uint64_t keys, uint64_t read_back, uint64_t failures) {
+  const auto raise = [](prometheus::Counter& counter, uint64_t to) {
+    counter.Increment(static_cast<double>(to) - counter.Value());
+  };
+  raise(spilled_, keys);
+  raise(read_back_, read_back);
+  raise(failures_, failures);
 }
 
 void StateProbe::Late(uint64_t events) { late_.Increment(static_cast<double>(events)); }

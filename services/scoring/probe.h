@@ -89,15 +89,24 @@ class StateProbe {
   struct Size {
     size_t keys = 0;
     size_t bytes = 0;
+    size_t keys_on_disk = 0;
+    size_t bytes_on_disk = 0;
     size_t table_rows = 0;
     size_t table_bytes = 0;
   };
   void Set(const Size& size);
   void Late(uint64_t events);  // for a window that was closed
+  // In all: keys that went to disk, those that came back, and times that the disk took nothing.
+  void Spilled(uint64_t keys, uint64_t read_back, uint64_t failures);
 
  private:
   prometheus::Gauge& keys_;
   prometheus::Gauge& bytes_;
+  prometheus::Gauge& keys_on_disk_;
+  prometheus::Gauge& bytes_on_disk_;
+  prometheus::Counter& spilled_;
+  prometheus::Counter& read_back_;
+  prometheus::Counter& failures_;
   prometheus::Gauge& table_rows_;
   prometheus::Gauge& table_bytes_;
   prometheus::Counter& late_;

@@ -162,7 +162,7 @@ class Hop {
       const auto keep = [&](std::string_view key, std::string_view value) {
         found[std::string(key)] = value;
       };
-      while (walk->Next(1000, keep)) continue;
+      while (*walk->Next(1000, keep)) continue;
       EXPECT_EQ(found, changelog_[i]) << i;
     }
   }

@@ -79,7 +79,8 @@ class Chaos:
     def _start(self, stage: str, instance: str) -> None:
         pipeline = self._pipeline
         command = [pipeline.programs / "levada-scoring", "--pipeline", pipeline.state / f"{stage}.yaml", "--stage", stage,
-                   "--kafka", pipeline.kafka, "--data", pipeline.data]
+                   "--kafka", pipeline.kafka, "--data", pipeline.data, "--state", pipeline.folder / f"{stage}-{instance}.state",
+                   "--snapshot-every", "2s"]
         if self._named:
             command += ["--instance", instance]
         with open(pipeline.folder / f"{stage}-{instance}.log", "ab") as log:

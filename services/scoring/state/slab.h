@@ -50,6 +50,9 @@ class Slab {
     list = given;
   }
 
+  // Memory of the same owner that is not of the slab.
+  void Count(ptrdiff_t bytes) { used_ += bytes; }
+
   // Bytes in use, and bytes held from the system (without large ones).
   size_t used() const { return used_; }
   size_t reserved() const { return reserved_; }

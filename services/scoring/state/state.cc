@@ -49,6 +49,7 @@ void StageState::Assign(int32_t number, int32_t of) {
   input_partitions_ = of;
   auto partition = std::make_unique<Partition>();
   partition->number = number;
+  partition->assignment = ++assignments_;
   partition->clocks.resize(segments_);
   for (const StepInfo& step : steps_) partition->steps.push_back(step.make(&partition->slab));
   last_ = nullptr;
@@ -58,20 +59,29 @@ void StageState::Assign(int32_t number, int32_t of) {
 void StageState::Release(int32_t number) {
   last_ = nullptr;
   orphan_keys_.erase(number);
-  partitions_.erase(number);
+  const auto taken = partitions_.extract(number);
+  if (!taken.empty()) memory_.Forget(*taken.mapped());
 }
 
 std::unique_ptr<runtime::StateWalk> StageState::Walk(int32_t number) {
   Partition* const partition = Find(number);
   if (partition == nullptr || !partition->restored) return nullptr;
-  return std::make_unique<PartitionWalk>(partition, step_ids(), &mutex);
+  return std::make_unique<PartitionWalk>(partition, step_ids(), memory_.store(), &mutex);
 }
 
 std::unique_ptr<runtime::StateWalk> StageState::Detach(int32_t number) {
   auto taken = partitions_.extract(number);
   Release(number);
   if (taken.empty() || !taken.mapped()->restored) return nullptr;
-  return std::make_unique<PartitionWalk>(std::move(taken.mapped()), step_ids());
+  const Partition& partition = *taken.mapped();
+  auto walk =
+      std::make_unique<PartitionWalk>(std::move(taken.mapped()), step_ids(), memory_.store());
+  memory_.Forget(partition);  // the walk still has it
+  return walk;
+}
+
+absl::Status StageState::KeepWithin() {
+  return memory_.KeepWithin(&partitions_, [this] { return step_ids(); });
 }
 
 std::vector<uint32_t> StageState::step_ids() const {
@@ -97,9 +107,11 @@ void StageState::Reset() {
   last_ = nullptr;
   partitions_.clear();
   orphan_keys_.clear();
+  memory_.Reset();
 }
 
 absl::Status StageState::Restore(const Batch& records) {
+  memory_.Cleaned();
   for (const Record& record : records.records()) {
     if (absl::Status status = RestoreOne(record); !status.ok()) return status;
   }
@@ -207,15 +219,13 @@ void StageState::Checkpoint(OutputBatch* changes) {
     }
   }
   orphan_keys_.clear();
+  memory_.Cleaned();
 }
 
 size_t StageState::bytes() const {
   size_t bytes = 0;
   for (const auto& [number, partition] : partitions_) {
     bytes += partition->slab.used();
-    for (const auto& step : partition->steps) {
-      for (const auto& [bucket, table] : step->tables_) bytes += table.table_bytes();
-    }
   }
   return bytes;
 }

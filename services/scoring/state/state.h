@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "core/record/record.h"
 #include "core/runtime/stateful.h"
+#include "services/scoring/state/memory.h"
 #include "services/scoring/state/sources.h"
 #include "services/scoring/state/table.h"
 
@@ -62,16 +63,19 @@ class StepState {
 
  private:
   friend class StageState;
-  friend class PartitionWalk;
   Slab* slab_;
   std::map<int64_t, StateTable> tables_;
   std::map<int64_t, std::vector<std::string>> forgotten_;
 };
 
+class PartitionWalk;
+
 struct Partition {
   int32_t number = 0;
+  uint32_t assignment = 0;                        // another one each time that a partition comes
   bool restored = false;                          // all that was known of it is here
   Slab slab;                                      // outlives the tables
+  PartitionWalk* walk = nullptr;                  // that goes over it
   std::vector<std::unique_ptr<StepState>> steps;  // by AddStep's index
 
   // Of one run of steps between windows.
@@ -107,6 +111,10 @@ class StageState {
   // the changelog could not tell apart.
   absl::StatusOr<int> AddStep(std::string_view name, std::string_view layout, Factory make);
   void set_segments(int segments) { segments_ = segments; }
+  // A bound on the state in memory, and what takes the rest.
+  void set_memory(size_t limit_bytes, StateMemory::Opener open) {
+    memory_.Set(limit_bytes, std::move(open));
+  }
   bool empty() const { return steps_.empty(); }
 
   // `of`: how many partitions the input has.
@@ -119,6 +127,12 @@ class StageState {
   absl::Status Restore(const Batch& records);
   // After the last of its records.
   void Restored(int32_t partition);
+  // Puts what memory has no room for on disk. Entries move: between two batches. Not OK: what is
+  // there cannot be read.
+  absl::Status KeepWithin();
+  // More has changed than memory has room for.
+  bool crowded() const { return memory_.crowded(); }
+  absl::Status status() const { return memory_.status(); }
   // Appends what has changed; forgets that it has.
   void Checkpoint(OutputBatch* changes);
   void Reset();
@@ -136,9 +150,10 @@ class StageState {
   // 0: not known yet.
   int32_t input_partitions() const { return input_partitions_; }
   void set_input_partitions(int32_t partitions) { input_partitions_ = partitions; }
-  // Bytes and keys that are held.
+  // Bytes in memory; keys in memory and on disk.
   size_t bytes() const;
   size_t keys() const;
+  StateMemory::Counts spilled() const { return memory_.CountsOf(partitions_); }
   // Records of the changelog that no step of this stage understands: of steps that were taken away
   // or changed. They are forgotten at the next checkpoint.
   uint64_t orphans() const { return orphans_; }
@@ -160,6 +175,8 @@ class StageState {
 
   int segments_;
   int32_t input_partitions_ = 0;
+  StateMemory memory_;  // outlives the tables
+  uint32_t assignments_ = 0;
   std::vector<StepInfo> steps_;
   absl::flat_hash_map<uint32_t, int> by_id_;
   std::map<int32_t, std::unique_ptr<Partition>> partitions_;

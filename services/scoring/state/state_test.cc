@@ -103,7 +103,7 @@ TEST(StateTableTest, IsAMapUnderRandomUse) {
   });
   EXPECT_EQ(changed, expected);
   table.TakeChanged([](const StateTable::Entry&) { FAIL() << "nothing has changed"; });
-  table.Clear();
+  table.Clear(nullptr);
   EXPECT_EQ(slab.used(), 0u);
 }
 
@@ -256,7 +256,7 @@ std::map<std::string, std::string> RestoredFrom(
   std::map<std::string, std::string> all;
   const auto walk = state.Detach(1);
   EXPECT_EQ(state.Find(1), nullptr);
-  while (walk->Next(100, [&](std::string_view key, std::string_view value) {
+  while (*walk->Next(100, [&](std::string_view key, std::string_view value) {
     EXPECT_TRUE(all.emplace(key, value).second) << "nothing changes, but a key comes twice";
   })) {
   }
@@ -308,7 +308,7 @@ TEST(StageStateTest, AWalkAndTheChangelogSinceAreTheState) {
                                          : std::nullopt);
       }
       if (walk != nullptr &&
-          !walk->Next(random() % 2000, [&](std::string_view key, std::string_view value) {
+          !*walk->Next(random() % 2000, [&](std::string_view key, std::string_view value) {
             snapshot.emplace_back(key, value);
           })) {
         walk.reset();

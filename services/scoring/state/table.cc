@@ -11,14 +11,19 @@ StateTable::StateTable(StateTable&& other) noexcept
       mask_(std::exchange(other.mask_, 0)),
       count_(std::exchange(other.count_, 0)),
       sweep_at_(std::exchange(other.sweep_at_, 0)),
-      changed_(std::exchange(other.changed_, nullptr)) {
+      cold_at_(std::exchange(other.cold_at_, 0)),
+      changed_(std::exchange(other.changed_, nullptr)),
+      spilled_(std::move(other.spilled_)) {
   other.slots_.clear();
 }
+
+StateTable::~StateTable() { FreeAll(); }
 
 StateTable::Entry* StateTable::Make(std::string_view key, uint64_t hash, uint32_t size) {
   const size_t total = Slab::Capacity(sizeof(Entry) + (size + 7) / 8 * 8 + key.size());
   auto* const entry = new (slab_->Take(total)) Entry;
   entry->hash_ = hash;
+  entry->used_ = true;
   entry->key_size_ = static_cast<uint32_t>(key.size());
   entry->size_ = size;
   // What the size class has to spare is room for the state to grow.
@@ -47,6 +52,7 @@ StateTable::Entry* StateTable::Resize(Entry* entry, uint32_t size) {
   Entry* const moved = Make(entry->key(), entry->hash_, size);
   std::memcpy(moved->data(), entry->data(), entry->size_);
   moved->logged_ = entry->logged_;
+  moved->used_ = entry->used_;
   slots_[SlotOf(entry)].entry = moved;
   if (entry->changed_) {
     Unlink(entry);
@@ -59,6 +65,10 @@ StateTable::Entry* StateTable::Resize(Entry* entry, uint32_t size) {
 void StateTable::Erase(Entry* entry, std::vector<std::string>* forgotten) {
   if (entry->logged_ && forgotten != nullptr) forgotten->emplace_back(entry->key());
   if (entry->changed_) Unlink(entry);
+  Remove(entry);
+}
+
+void StateTable::Remove(Entry* entry) {
   // Those behind it move up, so that no search ends too early.
   size_t hole = SlotOf(entry);
   for (size_t at = (hole + 1) & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
@@ -73,12 +83,22 @@ void StateTable::Erase(Entry* entry, std::vector<std::string>* forgotten) {
 }
 
 void StateTable::Clear(std::vector<std::string>* forgotten) {
-  for (Slot& slot : slots_) {
-    if (slot.entry == nullptr) continue;
-    if (slot.entry->logged_ && forgotten != nullptr) forgotten->emplace_back(slot.entry->key());
-    Free(slot.entry);
-    slot = {};
+  if (forgotten != nullptr) {
+    for (const Slot& slot : slots_) {
+      if (slot.entry != nullptr && slot.entry->logged_) forgotten->emplace_back(slot.entry->key());
+    }
   }
+  ClearSpilled(forgotten);
+  FreeAll();
+}
+
+void StateTable::FreeAll() {
+  for (const Slot& slot : slots_) {
+    if (slot.entry != nullptr) Free(slot.entry);
+  }
+  slab_->Count(-static_cast<ptrdiff_t>(slots_.size() * sizeof(Slot)));
+  slots_ = {};
+  mask_ = 0;
   count_ = 0;
   changed_ = nullptr;
 }
@@ -95,6 +115,7 @@ StateTable::Entry* StateTable::Restore(std::string_view key, std::string_view va
   }
   if (!value.empty()) std::memcpy(entry->data(), value.data(), value.size());
   entry->logged_ = true;
+  entry->used_ = false;
   return entry;
 }
 
@@ -114,6 +135,7 @@ void StateTable::Insert(Entry* entry) {
 
 void StateTable::Grow() {
   std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+  slab_->Count(static_cast<ptrdiff_t>((old.size() - slots_.size()) * sizeof(Slot)));
   old.swap(slots_);
   mask_ = slots_.size() - 1;
   for (const Slot& slot : old) {

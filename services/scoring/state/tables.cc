@@ -39,13 +39,13 @@ void Tables::Update(size_t number, const Batch& records) {
 }
 
 std::optional<std::string_view> Tables::Find(size_t number, std::string_view key) const {
-  const StateTable::Entry* const entry = tables_[number].Find(key, StateTable::Hash(key));
+  const StateTable::Entry* const entry = tables_[number].FindInMemory(key, StateTable::Hash(key));
   if (entry == nullptr) return std::nullopt;
   return entry->value();
 }
 
 void Tables::Reset() {
-  for (StateTable& table : tables_) table.Clear();
+  for (StateTable& table : tables_) table.Clear(nullptr);
 }
 
 size_t Tables::rows() const {
@@ -54,10 +54,6 @@ size_t Tables::rows() const {
   return rows;
 }
 
-size_t Tables::bytes() const {
-  size_t bytes = slab_.used();
-  for (const StateTable& table : tables_) bytes += table.table_bytes();
-  return bytes;
-}
+size_t Tables::bytes() const { return slab_.used(); }
 
 }  // namespace levada::scoring

@@ -127,7 +127,7 @@ class TimedWindows : public WindowStep {
     StepState& state = StateOf(*partition);
     int64_t closed_us = kNoTime;
     while (!state.tables().empty()) {
-      const auto& [start, table] = *state.tables().begin();
+      auto& [start, table] = *state.tables().begin();
       if (!windows_.Closed(start, watermark_us)) break;
       closed_us = start + windows_.size_us;
       Emit(partition, source, start, table);
@@ -137,21 +137,16 @@ class TimedWindows : public WindowStep {
   }
 
   // By key: the order in a table is another one in each process.
-  void Emit(Partition* partition, int32_t source, int64_t start, const StateTable& table) {
-    entries_.clear();
-    table.ForEach([&](StateTable::Entry* entry) { entries_.push_back(entry); });
-    std::sort(entries_.begin(), entries_.end(),
-              [](const auto* a, const auto* b) { return a->key() < b->key(); });
-    for (StateTable::Entry* const entry : entries_) {
-      blob_.Assign(entry->value());
+  void Emit(Partition* partition, int32_t source, int64_t start, StateTable& table) {
+    table.ForEachByKey([&, start](std::string_view key, std::string_view value) {
+      blob_.Assign(value);
       state_->Results(&blob_, results_.arena(), results_.values());
-      results_.Emit(partition, source, entry->key(), start, start + windows_.size_us, start);
-    }
+      results_.Emit(partition, source, key, start, start + windows_.size_us, start);
+    });
   }
 
   const aggregate::Windows windows_;
   std::shared_ptr<WindowState> state_;
-  std::vector<StateTable::Entry*> entries_;
   aggregate::OwnedBlob blob_;
 };
 
