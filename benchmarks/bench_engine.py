@@ -8,6 +8,8 @@ partitions, lz4, by 100,000 customers of whom few make most (Zipf):
   join      a condition, and a customer's row of a table of 100,000
   features  count, sum and largest over one, five and fifteen minutes for each customer (not for the
             peers, which have no like of it in one query)
+  model     five features of the event, an XGBoost model of 60 trees, three rules by its score (not
+            for the peers)
 
   limit     kafka_limit: reads all and writes as many records of the same size; librdkafka alone
 
@@ -102,7 +104,23 @@ STEPS = {
       - select: [id, user_id, amount, payments_1m, total_1m, largest_1m, payments_5m, total_5m, largest_5m,
                  payments_15m, total_15m, largest_15m]
 """,
+    "model": f"""
+      - set:
+        - {{{{name: hour, value: ts.getHours()}}}}
+        - {{{{name: foreign, value: 'country != "US" ? 1.0 : 0.0'}}}}
+      - model:
+          xgboost: {ROOT}/models/fraud/fraud.json
+          inputs: [amount, amount * foreign, hour, hour <= 6, "ts.getDayOfWeek() in [0, 6]"]
+          as: score
+      - rules:
+          rules:
+          - {{{{name: certain, when: score > 0.9, outcome: block}}}}
+          - {{{{name: doubtful, when: score > 0.5 && amount > 100, outcome: review}}}}
+          - {{{{name: rest, when: "true", outcome: approve}}}}
+      - select: [id, ts, user_id, amount, score, outcome]
+""",
 }
+ALONE = ("features", "model")  # not for the peers
 JOBS = os.environ.get("JOBS", ",".join(STEPS)).split(",")
 JAVA_OPENS = [option for package in ("lang", "util", "nio", "time", "net", "io", "util.concurrent", "lang.reflect")
               for option in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")]
@@ -177,7 +195,7 @@ class Bench:
 def programs_of(job: str) -> list[str]:
     # The limit writes what Levada wrote: after it.
     wanted = [program for program in ("levada", "limit", "streams", "flink") if program in PROGRAMS]
-    return [program for program in wanted if job != "features" or program in ("levada", "limit")]
+    return [program for program in wanted if job not in ALONE or program in ("levada", "limit")]
 
 
 def main() -> None:
