@@ -10,6 +10,9 @@
 namespace levada::runtime {
 namespace {
 
+// A reader leaves it out at the beginning of a text, which a row is not.
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 bool IsText(const v1::Topic* topic, std::string_view name) {
   if (topic == nullptr) return false;
   for (const v1::Field& field : topic->fields()) {
@@ -40,7 +43,8 @@ absl::Status ReadOne(base::CsvReader* reader) {
 }
 
 void AppendField(std::string_view text, std::string* rows) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos &&
+      !text.starts_with(kByteOrderMark)) {
     rows->append(text);
     return;
   }
@@ -78,7 +82,9 @@ absl::StatusOr<CsvInput> CsvInput::Make(std::string_view header, const v1::Topic
 }
 
 absl::StatusOr<std::string> CsvInput::Event(std::string_view row) const {
-  base::CsvReader reader(WithoutReturn(row));
+  const std::string marked =
+      row.starts_with(kByteOrderMark) ? base::StrCat(kByteOrderMark, row) : "";
+  base::CsvReader reader(WithoutReturn(marked.empty() ? row : marked));
   if (absl::Status status = ReadOne(&reader); !status.ok()) return status;
   const std::vector<std::string_view>& fields = reader.fields();
   if (fields.size() != columns_.size()) {

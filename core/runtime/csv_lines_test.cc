@@ -43,6 +43,18 @@ TEST(CsvInputTest, RowsThatAreWrongAreRefused) {
   }
 }
 
+TEST(CsvInputTest, AByteOrderMarkIsOneOnlyBeforeTheHeader) {
+  const auto in = CsvInput::Make(
+      "\xEF\xBB\xBF"
+      "a,b",
+      nullptr);
+  ASSERT_TRUE(in.ok());
+  EXPECT_EQ(*in->Event("\xEF\xBB\xBF"
+                       "1,2"),
+            "{\"a\":\"\xEF\xBB\xBF"
+            "1\",\"b\":2}");
+}
+
 TEST(CsvInputTest, AQuotedFieldMayGoOnOnTheNextLine) {
   EXPECT_TRUE(GoesOn("1,\"two"));
   EXPECT_FALSE(GoesOn("1,\"two\nlines\""));
@@ -63,7 +75,8 @@ TEST(CsvOutputTest, WhatWasReadIsWrittenTheSame) {
   const auto in = CsvInput::Make("a,b", nullptr);
   ASSERT_TRUE(in.ok());
   const CsvOutput out({"a", "b"});
-  for (const std::string row : {"1.50,x", "\"a,b\",\"say \"\"hi\"\"\"", ",", "\"l1\nl2\",007"}) {
+  for (const std::string row :
+       {"1.50,x", "\"a,b\",\"say \"\"hi\"\"\"", ",", "\"l1\nl2\",007", "\"\xEF\xBB\xBFx\",y"}) {
     std::string rows;
     ASSERT_TRUE(out.Append(*in->Event(row), &rows).ok());
     EXPECT_EQ(rows, row + "\n");
