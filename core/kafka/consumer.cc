@@ -25,6 +25,7 @@ class ConsumerImpl : public Consumer {
 
   ~ConsumerImpl() override {
     Close();
+    if (client_ != nullptr && !MayEnd()) return;  // its threads go with the process
     if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
     if (client_ != nullptr) rd_kafka_destroy(client_);
   }
@@ -144,15 +145,18 @@ class ConsumerImpl : public Consumer {
     if (std::exchange(closed_, true) || client_ == nullptr) return;
     waker_.reset();
     AwaitPlace();
-    rd_kafka_consumer_close(client_);
+    if (MayEnd()) rd_kafka_consumer_close(client_);
   }
 
  private:
   // librdkafka 2.0 ends the process (an assertion of its sticky assignor) when a client is
-  // destroyed that was taken into the group and has not been told its first partitions.
+  // destroyed that was taken into the group and has not been told its first partitions. Where the
+  // group's broker does not get that far, such a client is left to itself.
+  bool MayEnd() const { return placed_ || !InGroup(); }
+
   void AwaitPlace() {
     const auto until = std::chrono::steady_clock::now() + kPlaceTimeout;
-    while (!placed_ && InGroup() && std::chrono::steady_clock::now() < until) {
+    while (!MayEnd() && std::chrono::steady_clock::now() < until) {
       rd_kafka_message_t* const message = rd_kafka_consumer_poll(client_, 20);
       if (message != nullptr) rd_kafka_message_destroy(message);
     }
