@@ -27,7 +27,7 @@ bool BoolAt(const Json& object, std::string_view name) {
   return value != nullptr && value->is_boolean() && value->get<bool>();
 }
 
-double RateAt(const Json& object, std::string_view name) {
+double DecimalAt(const Json& object, std::string_view name) {
   const Json* value = kube::Find(object, {name});
   return value != nullptr && value->is_number() ? value->get<double>() : -1;
 }
@@ -51,7 +51,9 @@ StageRow StageOf(const Json& row, bool paused) {
                 : stage.replicas == 0 ? "at rest"
                                       : "running";
   stage.lag = NumberAt(row, "lag");
-  stage.records_per_second = RateAt(row, "eventsPerSecond");
+  stage.records_per_second = DecimalAt(row, "eventsPerSecond");
+  stage.p50_ms = DecimalAt(row, "latencyP50Ms");
+  stage.p99_ms = DecimalAt(row, "latencyP99Ms");
   stage.errors = NumberAt(row, "errors");
   stage.dead_letters = NumberAt(row, "deadLetters");
   stage.last_error = kube::TextAt(row, {"lastError"});

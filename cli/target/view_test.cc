@@ -25,7 +25,8 @@ Json Live() {
         {"type": "Ready", "status": "False", "reason": "Stuck", "message": "stage a: why"}],
       "stages": [
         {"name": "a", "kind": "scoring", "replicas": 2, "readyReplicas": 1, "updatedReplicas": 2,
-         "lag": 12, "eventsPerSecond": 3.5, "deadLetters": 4, "lastError": "boom"},
+         "lag": 12, "eventsPerSecond": 3.5, "latencyP50Ms": 4.2, "latencyP99Ms": 250,
+         "deadLetters": 4, "lastError": "boom"},
         {"name": "b", "kind": "indexing", "replicas": 0}],
       "topics": [{"name": "in", "role": "Declared", "partitions": 6, "ready": true,
                   "managed": true}]}})");
@@ -41,11 +42,14 @@ TEST(ClusterViewTest, IsWhatTheStatusSays) {
   EXPECT_FALSE(view.stages[0].ready);
   EXPECT_EQ(view.stages[0].state, "rolling out: 2 of 2 new, 1 ready");
   EXPECT_EQ(view.stages[0].lag, 12);
+  EXPECT_EQ(view.stages[0].p50_ms, 4.2);
+  EXPECT_EQ(view.stages[0].p99_ms, 250);
   EXPECT_EQ(view.stages[0].dead_letters, 4);
   EXPECT_EQ(view.stages[0].errors, -1) << "not in the status: not known";
   EXPECT_TRUE(view.stages[1].ready);
   EXPECT_EQ(view.stages[1].state, "at rest");
   EXPECT_EQ(view.stages[1].lag, -1);
+  EXPECT_EQ(view.stages[1].p99_ms, -1);
 }
 
 TEST(ClusterViewTest, IsNotReadyBeforeTheNewestGenerationWasLookedAt) {
@@ -100,7 +104,8 @@ TEST(ViewTest, WhatIsNotKnownIsNotInTheJson) {
   const nlohmann::json json = ToJson(ViewOf(Live(), "cluster prod"));
   EXPECT_EQ(json["stages"][0]["lag"], 12);
   EXPECT_FALSE(json["stages"][0].contains("errors"));
-  EXPECT_FALSE(json["stages"][0].contains("p99_ms"));
+  EXPECT_EQ(json["stages"][0]["p99_ms"], 250);
+  EXPECT_FALSE(json["stages"][1].contains("p99_ms"));
   EXPECT_EQ(json["topics"][0]["partitions"], 6);
   EXPECT_EQ(json["message"], "Stuck: stage a: why");
 }

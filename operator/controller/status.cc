@@ -27,6 +27,13 @@ int64_t UpdatedOf(const StageFacts& stage) {
 // A rate as people read it: whole above a hundred, else with one digit behind the point.
 double Readable(double rate) { return rate >= 100 ? std::round(rate) : std::round(rate * 10) / 10; }
 
+// A latency as people read it: two digits.
+double TwoDigits(double ms) {
+  if (ms <= 0) return 0;
+  const double unit = std::pow(10, std::floor(std::log10(ms)) - 1);
+  return unit < 1 ? std::round(ms * 10) / 10 : std::round(ms / unit) * unit;
+}
+
 // An error is told for so long after it was: one that goes on is a new one with each try.
 constexpr int64_t kErrorToldMicros = 15 * 60 * int64_t{1'000'000};
 
@@ -42,6 +49,10 @@ Json RowOf(const StageFacts& stage, const StageState& state, int64_t now_micros)
   if (stage.reported.known) {
     row["errors"] = stage.reported.errors;
     row["deadLetters"] = stage.reported.dead_letters;
+  }
+  if (stage.reported.p99_ms >= 0) {
+    row["latencyP50Ms"] = TwoDigits(stage.reported.p50_ms);
+    row["latencyP99Ms"] = TwoDigits(stage.reported.p99_ms);
   }
   if (state.stuck || state.waits) {
     row["lastError"] = state.message;

@@ -273,6 +273,14 @@ TEST_F(StatusTest, AStageSaysWhatItsWorkersReport) {
   EXPECT_EQ(row["deadLetters"], 3);
   EXPECT_EQ(row["lastError"], "search does not answer");
   EXPECT_EQ(row["lastErrorTime"], kube::ToTime(kNow));
+  EXPECT_FALSE(row.contains("latencyP99Ms")) << "no event of late";
+}
+
+TEST_F(StatusTest, ALatencyHasTwoDigits) {
+  facts_.stages[0].reported = {.known = true, .p50_ms = 0.237, .p99_ms = 1274.3};
+  const Json row = Status()["stages"][0];
+  EXPECT_EQ(row["latencyP50Ms"], 0.2);
+  EXPECT_EQ(row["latencyP99Ms"], 1300);
 }
 
 TEST_F(StatusTest, AnErrorIsToldForAQuarterOfAnHour) {

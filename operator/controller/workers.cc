@@ -48,12 +48,20 @@ int64_t CountAt(const Json& status, const char* key) {
   return std::max<int64_t>(count, 0);
 }
 
+// -1: there is none.
+double MillisAt(const Json& status, const char* key) {
+  const Json* const value = kube::Find(status, {key});
+  return value != nullptr && value->is_number() ? std::max(value->get<double>(), -1.0) : -1;
+}
+
 // What a worker has answered.
 struct Answer {
   int64_t errors = 0;
   int64_t dead_letters = 0;
   std::string last_error;
   int64_t last_error_micros = 0;
+  double p50_ms = -1;
+  double p99_ms = -1;
   std::string message;
 
   bool operator==(const Answer&) const = default;
@@ -65,6 +73,8 @@ std::optional<Answer> ReadAnswer(const std::string& body) {
   if (!status.is_object() || !status.contains("state")) return std::nullopt;
   Answer answer{.errors = CountAt(status, "errors"),
                 .dead_letters = CountAt(status, "deadLetters"),
+                .p50_ms = MillisAt(status, "latencyP50Ms"),
+                .p99_ms = MillisAt(status, "latencyP99Ms"),
                 .message = Cut(kube::TextAt(status, {"message"}))};
   const auto at = base::ParseTimestamp(kube::TextAt(status, {"lastErrorTime"}));
   if (at.ok()) {
@@ -191,6 +201,8 @@ class Workers::Poll {
       sum->known = true;
       sum->errors += worker.answer->errors;
       sum->dead_letters += worker.answer->dead_letters;
+      sum->p50_ms = std::max(sum->p50_ms, worker.answer->p50_ms);
+      sum->p99_ms = std::max(sum->p99_ms, worker.answer->p99_ms);
       if (worker.answer->last_error_micros > sum->last_error_micros) {
         sum->last_error = worker.answer->last_error;
         sum->last_error_micros = worker.answer->last_error_micros;

@@ -26,13 +26,15 @@
 // Threads: any; the callback comes from a thread of its own, without locks.
 namespace levada::controller {
 
-// Of a stage: the sums, and the newest error, of the workers that have answered.
+// Of a stage: the sums, the newest error and the longest latency of the workers that have answered.
 struct Reported {
   bool known = false;  // one has answered
   int64_t errors = 0;
   int64_t dead_letters = 0;
   std::string last_error;
   int64_t last_error_micros = 0;  // since 1970
+  double p50_ms = -1;             // from an event's arrival to its result; -1: no event of late
+  double p99_ms = -1;
   std::string waiting;  // why a pod is not ready: "orders-large-x: image: …"; of the first
 
   bool operator==(const Reported&) const = default;

@@ -102,6 +102,23 @@ class WorkersTest : public testing::Test {
   std::atomic<int> told_{0};
 };
 
+TEST_F(WorkersTest, TheLatencyOfAStageIsThatOfItsSlowestWorker) {
+  FakeWorker busy;
+  FakeWorker idle;
+  busy.Say(R"({"state":"RUNNING","latencyP50Ms":2.5,"latencyP99Ms":40})");
+  idle.Say(R"({"state":"RUNNING","errors":"1","latencyP50Ms":-1,"latencyP99Ms":-1})");
+  Workers workers(Quick());
+  Start(workers);
+  for (const Json& pod : {Pod("a", idle.port()), Pod("b", busy.port())}) {
+    workers.Follow(nullptr, &pod);
+  }
+  ASSERT_TRUE(Eventually([&] {
+    const Reported reported = workers.Of(kFraud, "detect");
+    return reported.errors == 1 && reported.p99_ms == 40;
+  }));
+  EXPECT_EQ(workers.Of(kFraud, "detect").p50_ms, 2.5);
+}
+
 TEST_F(WorkersTest, CountsOfAStageAreTheSumAndTheErrorTheNewest) {
   FakeWorker first;
   FakeWorker second;
