@@ -2,6 +2,8 @@
 // writes what came of it, as the Job's controller would.
 
 #include "operator/controller/testing/controller_test.h"
+#include "operator/controller/write.h"
+#include "operator/kube/errors.h"
 
 namespace levada::controller {
 namespace {
@@ -51,6 +53,27 @@ class GateKubeTest : public ControllerKubeTest {
     EXPECT_TRUE(written.ok()) << written.status();
   }
 
+  // The last message of the Job's pod, which has failed.
+  void Say(const Json& job, const char* text) {
+    const Json metadata = {{"name", "tests"},
+                           {"namespace", name_space_},
+                           {"labels", {{"batch.kubernetes.io/controller-uid", kube::UidOf(job)}}}};
+    const Json account = {{"name", "default"}, {"namespace", name_space_}};
+    ASSERT_TRUE(user_->Create(kube::kServiceAccounts, {{"metadata", account}}).ok());
+    const Json containers = Json::array({{{"name", "tests"}, {"image", "none"}}});
+    const auto pod = user_->Create(
+        kube::kPods, {{"metadata", metadata}, {"spec", {{"containers", containers}}}});
+    ASSERT_TRUE(pod.ok()) << pod.status();
+    const Json said = {
+        {"name", "tests"},   {"image", "none"},
+        {"imageID", ""},     {"ready", false},
+        {"restartCount", 0}, {"state", {{"terminated", {{"exitCode", 1}, {"message", text}}}}}};
+    const Json status = {{"phase", "Failed"}, {"containerStatuses", Json::array({said})}};
+    const auto written = user_->Patch(kube::kPods, kube::KeyOf(*pod), kube::PatchType::kMerge,
+                                      {{"status", status}}, {.subresource = "status"});
+    ASSERT_TRUE(written.ok()) << written.status();
+  }
+
   void EndsAndRuns(const Json& job) {
     End(job, true);
     ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
@@ -93,29 +116,7 @@ TEST_F(GateKubeTest, TestsThatFailLeaveWhatRunsAndSayWhy) {
   const auto before = Versions(kube::kDeployments);
   Apply(Edited(sample));
   const Json second = NextJob(first);
-  Json pod = {{"metadata",
-               {{"name", "tests"},
-                {"namespace", name_space_},
-                {"labels", {{"batch.kubernetes.io/controller-uid", kube::UidOf(second)}}}}},
-              {"spec", {{"containers", Json::array({{{"name", "tests"}, {"image", "none"}}})}}}};
-  ASSERT_TRUE(user_
-                  ->Create(kube::kServiceAccounts,
-                           {{"metadata", {{"name", "default"}, {"namespace", name_space_}}}})
-                  .ok());
-  const auto made = user_->Create(kube::kPods, pod);
-  ASSERT_TRUE(made.ok()) << made.status();
-  const Json said = {
-      {"name", "tests"},
-      {"image", "none"},
-      {"imageID", ""},
-      {"ready", false},
-      {"restartCount", 0},
-      {"state", {{"terminated", {{"exitCode", 1}, {"message", "1 of 3 tests failed: a\n"}}}}}};
-  const auto ended =
-      user_->Patch(kube::kPods, kube::KeyOf(*made), kube::PatchType::kMerge,
-                   {{"status", {{"phase", "Failed"}, {"containerStatuses", Json::array({said})}}}},
-                   {.subresource = "status"});
-  ASSERT_TRUE(ended.ok()) << ended.status();
+  Say(second, "1 of 3 tests failed: a\n");
   End(second, false);
   EXPECT_TRUE(Eventually([&] { return ConditionOf("TestsPassed") == "False"; })) << Live().dump(1);
   EXPECT_EQ(ConditionOf("TestsPassed", "reason"), "TestsFailed");
@@ -127,7 +128,6 @@ TEST_F(GateKubeTest, TestsThatFailLeaveWhatRunsAndSayWhy) {
   EXPECT_EQ(kube::TextAt(Live(), {"status", "phase"}), "Degraded");
   EXPECT_EQ(Versions(kube::kDeployments), before);
   EXPECT_FALSE(Settled());
-  user_->Delete(kube::kPods, kube::KeyOf(*made), {.grace_period = seconds(0)}).IgnoreError();
   // As it was before: that has passed, and what ran is what is wanted.
   Apply(sample);
   ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
@@ -149,6 +149,43 @@ TEST_F(GateKubeTest, AChangeIsRolledOnceItsTestsHavePassed) {
   EXPECT_EQ(Versions(kube::kDeployments), before);
   EndsAndRuns(second);
   EXPECT_NE(Versions(kube::kDeployments), before);
+}
+
+TEST_F(GateKubeTest, WhatIsHeldIsScaledAllTheSame) {
+  Apply(Sample());
+  StartController();
+  ASSERT_TRUE(Eventually([&] { return Settled(); })) << Live().dump(1);
+  controller_->Stop();
+  const auto deployments = [&] {
+    std::map<std::string, Json> found;
+    for (const Json& each : List(kube::kDeployments)) {
+      found[kube::LabelOf(each, "levada.dev/stage")] = each;
+    }
+    return found;
+  };
+  auto before = deployments();
+  Written written;
+  Scale(*client_, before, {{"detect", 3}, {"search", 1}, {"new", 2}}, &written);
+  EXPECT_TRUE(written.status.ok()) << written.status;
+  ASSERT_EQ(written.changes.size(), 1U);
+  EXPECT_EQ(written.changes[0].what, "spec.replicas: 1 -> 3");
+  auto after = deployments();
+  before["detect"]["spec"]["replicas"] = 3;
+  EXPECT_EQ(after["detect"]["spec"], before["detect"]["spec"]);
+  after.erase("detect");
+  before.erase("detect");
+  EXPECT_EQ(after, before);
+  // A view that is out of date changes nothing.
+  before["search"]["metadata"]["resourceVersion"] = "1";
+  written = {};
+  Scale(*client_, before, {{"search", 2}}, &written);
+  EXPECT_TRUE(kube::IsConflict(written.status)) << written.status;
+  // Nor is a stage of a paused pipeline started.
+  for (auto& [stage, each] : after) each["spec"]["replicas"] = 0;
+  written = {};
+  Scale(*client_, after, {{"search", 2}}, &written);
+  EXPECT_TRUE(written.status.ok()) << written.status;
+  EXPECT_TRUE(written.changes.empty());
 }
 
 TEST_F(GateKubeTest, WhatIsNotTestedDoesNotWait) {

@@ -183,6 +183,7 @@ Json PodSpec(const StageView& all, const Mounts& mounts) {
   const Json command =
       Json::array({"levada", "test", "--require", "--summary", "/dev/termination-log", manifest});
   Json spec = {{"restartPolicy", "Never"},
+               {"terminationGracePeriodSeconds", 1},  // it has nothing to end in order
                {"automountServiceAccountToken", false},
                {"enableServiceLinks", false},
                {"securityContext",
