@@ -1,6 +1,7 @@
 #include "operator/controller/workers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -82,6 +83,13 @@ std::optional<Answer> ReadAnswer(const std::string& body) {
     answer.last_error_micros = *at;
   }
   return answer;
+}
+
+// A latency that has changed by less than a quarter is told as it was: no status would ever rest.
+double Steady(double before, double now) {
+  const bool near =
+      before >= 0 && now >= 0 && std::fabs(before - now) < 0.25 * std::max(before, now);
+  return near ? before : now;
 }
 
 struct Pod {
@@ -260,6 +268,10 @@ class Workers::Poll {
     milliseconds next = worker.pod.ready ? options_.every : options_.soon;
     if (answer) {
       worker.failures = 0;
+      if (worker.answer) {
+        answer->p50_ms = Steady(worker.answer->p50_ms, answer->p50_ms);
+        answer->p99_ms = Steady(worker.answer->p99_ms, answer->p99_ms);
+      }
       if (worker.answer != answer) pending_.insert(worker.pod.pipeline);
       worker.answer = std::move(answer);
     } else {
