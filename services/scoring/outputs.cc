@@ -139,7 +139,9 @@ bool Outputs::Route(size_t topic, const Row& row, Segment* segment, OutputRecord
   }
   if (output.tells_source) {
     const int64_t time_us = row.newest_us == kLongAgo ? kNoTime : row.newest_us;
-    record.origin = out->KeepKey(SourceTime{row.partition->number, sources_, time_us}.Text());
+    text_.clear();
+    SourceTime{row.partition->number, sources_, time_us}.AppendTo(&text_);
+    record.origin = out->KeepKey(text_);
   }
   out->records().push_back(record);
   return true;

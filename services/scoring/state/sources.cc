@@ -1,10 +1,10 @@
 #include "services/scoring/state/sources.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
-#include "core/base/strings.h"
 #include "services/scoring/state/log_key.h"
 
 namespace levada::scoring {
@@ -23,12 +23,28 @@ bool TakeNumber(std::string_view* text, Number* number) {
   return true;
 }
 
+void AppendNumber(int64_t number, std::string* text) {
+  std::array<char, 20> digits;
+  text->append(digits.data(),
+               std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+}
+
 }  // namespace
 
+void SourceTime::AppendTo(std::string* text) const {
+  AppendNumber(source, text);
+  text->push_back('/');
+  AppendNumber(of, text);
+  if (time_us != kNoTime) {
+    text->push_back(' ');
+    AppendNumber(time_us, text);
+  }
+  if (idle) text->append(kIdle);
+}
+
 std::string SourceTime::Text() const {
-  std::string text = base::StrCat(source, "/", of);
-  if (time_us != kNoTime) base::StrAppend(&text, " ", time_us);
-  if (idle) text.append(kIdle);
+  std::string text;
+  AppendTo(&text);
   return text;
 }
 

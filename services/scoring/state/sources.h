@@ -38,6 +38,7 @@ struct SourceTime {
   bool idle = false;
 
   // text := source "/" of [" " time_us] [" idle"]
+  void AppendTo(std::string* text) const;
   std::string Text() const;
   // False: it is none.
   bool Read(std::string_view text);
