@@ -11,7 +11,7 @@
 //   /etc/levada/files/models/fraud.json
 //   /etc/levada/secrets/<name>/<key>   secrets of connections and server certificates
 //   /var/lib/levada                    the volume of an archiving stage
-//   /var/lib/levada-state              of a stage that keeps state: the node's disk, until the pod goes
+//   /var/lib/levada-state              on the node, as long as the pod: snapshots of state
 //   /tmp                               in memory or on the node's disk, bounded
 //
 // Files of buckets are fetched into a volume of the pod by an init container, which sees the slice,
