@@ -99,7 +99,6 @@ def api(tmp_path_factory):
     server.start()
     api = Api(server)
     api.helm("install", "levada", CHART, "-n", SYSTEM, "--create-namespace")
-    api.kubectl("wait", "--for=condition=Established", "crd/pipelines.levada.dev", "--timeout=30s")
     eventually(lambda: ("levada.dev", "pipelines") in api.resources(), "the resource is served")
     yield api
     server.kill()

@@ -35,7 +35,8 @@ class Installation:
         self.server.start()
         self._operators: list[subprocess.Popen] = []
         self.helm("install", "levada", CHART, "-n", SYSTEM, "--create-namespace", *values)
-        self.kubectl("wait", "--for=condition=Established", "crd/pipelines.levada.dev", "--timeout=30s")
+        # Not `kubectl wait`, which fails on a CRD that has no status yet.
+        eventually(lambda: self.kubectl("get", "pipelines", good=None).returncode == 0, "the resource is served")
 
     def kubectl(self, *arguments, stdin: str = "", good: bool | None = True) -> subprocess.CompletedProcess:
         done = run(PROGRAMS / "kubectl", "--kubeconfig", self.server.kubeconfig, *arguments, stdin=stdin)

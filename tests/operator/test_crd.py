@@ -97,7 +97,6 @@ def cluster(tmp_path_factory):
     server.start()
     cluster = Cluster(server)
     cluster("apply", "-f", str(CRD))
-    cluster("wait", "--for=condition=Established", "crd/pipelines.levada.dev", "--timeout=30s")
     eventually(lambda: cluster.run("explain", "pl.status").returncode == 0, "the schema is served")
     yield cluster
     server.kill()
