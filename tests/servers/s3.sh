@@ -35,7 +35,12 @@ bucket() {
     "http://127.0.0.1:$port/levada"
 }
 
-ready() { bucket HEAD || bucket PUT; }
+# The filer answers before the volume server has told the master that it is there: until then an object that
+# is stored is not found.
+ready() {
+  curl -sf -m 5 "http://127.0.0.1:$((port + 3))/dir/status" | grep -q '"DataNodes":\[{' || return 1
+  bucket HEAD || bucket PUT
+}
 
 describe() {
   echo "http://127.0.0.1:$port"
