@@ -297,6 +297,24 @@ bool HasTimeAfter(Table& table, size_t at, int64_t time_us) {
   return state.any != 0 && state.last_us > time_us;
 }
 
+Whole WholeOf(const Accumulator& accumulator, Table& table, size_t at) {
+  const char* const state = table.data() + at;
+  switch (accumulator.function) {
+    case Function::kCount:
+      return Load<uint64_t>(state);
+    case Function::kSum:
+      return accumulator.integer ? static_cast<Whole>(Load<Wide>(state)) : 0;
+    case Function::kAvg:
+      return Load<AvgState>(state).count;
+    case Function::kStddev:
+      return Load<StddevState>(state).count;
+    case Function::kQuantile:
+      return Load<QuantileState>(state).count;
+    default:
+      return 0;
+  }
+}
+
 absl::Status Check(const Accumulator& accumulator, Table& table, size_t at) {
   const char* const state = table.data() + at;
   const auto verdict = [](bool sane) {

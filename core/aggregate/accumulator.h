@@ -99,6 +99,11 @@ expr::Value Result(const Accumulator& accumulator, double parameter, Table& tabl
 bool LastTimeUpTo(Table& table, size_t at, int64_t time_us, int64_t* last_us);
 bool HasTimeAfter(Table& table, size_t at, int64_t time_us);
 
+// What a total must agree in with all that was merged into it: how many values there are, or their
+// sum where that is of whole numbers. Modulo 2^128; 0 for what has neither.
+__extension__ using Whole = unsigned __int128;
+Whole WholeOf(const Accumulator& accumulator, Table& table, size_t at);
+
 // Whether the bytes can be used without harm. The table's own Check comes first.
 absl::Status Check(const Accumulator& accumulator, Table& table, size_t at);
 

@@ -230,6 +230,23 @@ void SlidingState::WriteResults(Table& table, size_t at, const Span& span, base:
   for (size_t i = 0; i < since_.size(); ++i) mine[since_[i]] = since_values_[begin + i];
 }
 
+bool SlidingState::TotalsAgree(Table& table) const {
+  for (const Accumulator& accumulator : set_->accumulators()) {
+    const auto whole = [&](uint32_t entry) {
+      return WholeOf(accumulator, table, Accumulators(table, entry) + accumulator.offset);
+    };
+    Whole sum = 0;
+    // Shorter spans are part of the longer ones.
+    uint32_t pane = table.size();
+    for (uint32_t total = 0; total < Panes(); ++total) {
+      const int64_t edge = StartOf(table, total);
+      for (; pane > Panes() && StartOf(table, pane - 1) >= edge; --pane) sum += whole(pane - 1);
+      if (whole(total) != sum) return false;
+    }
+  }
+  return true;
+}
+
 absl::Status SlidingState::Check(Blob* blob) const {
   const auto broken = [](std::string_view what) {
     return absl::DataLossError(base::StrCat("the state is broken: ", what));
@@ -260,7 +277,7 @@ absl::Status SlidingState::Check(Blob* blob) const {
     absl::Status status = set_->CheckAll(table, Accumulators(table, entry));
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  return TotalsAgree(table) ? absl::OkStatus() : broken("a total is not that of its panes");
 }
 
 }  // namespace levada::aggregate

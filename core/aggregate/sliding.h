@@ -131,6 +131,9 @@ class SlidingState {
   // Values at a time before the newest, from the panes; `event`: as if it had been added.
   void LookBack(Table& table, int64_t time_us, const Inputs* event, base::Arena* arena,
                 std::span<expr::Value> results);
+  // Whether each total has as much as the panes from its edge on. A pane that had more would leave
+  // a total behind that is less than nothing, which only the next Check would refuse.
+  bool TotalsAgree(Table& table) const;
   void TimesSinceLast(Table& table, int64_t time_us);
   void WriteResults(Table& table, size_t at, const Span& span, base::Arena* arena,
                     std::span<expr::Value> results) const;

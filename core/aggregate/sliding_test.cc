@@ -132,6 +132,34 @@ TEST(Sliding, ALargeValueLeavesNothingBehind) {
   }
 }
 
+// A count of a pane that is more than its total's would make that less than nothing when it leaves.
+TEST(Sliding, ADamagedCountIsRefusedAtOnce) {
+  for (const char* call : {"count()", "sum(n)", "avg(n)", "stddev(n)", "quantile(n, 0.5)"}) {
+    expr::Env env;
+    env.DeclareField("n", expr::FieldType::kLong);
+    TestSet test({{call}}, Use::kSliding, std::move(env));
+    auto sliding = SlidingState::Make(
+        &test.set(), {.spans_us = {kMinute, kHour}, .panes = 6, .lateness_us = kMinute});
+    ASSERT_TRUE(sliding.ok());
+    OwnedBlob blob;
+    expr::Value results[2];
+    const auto add = [&](int64_t time) {
+      sliding->Update(&blob, time, kNever, test.Evaluate(R"({"n":3})"), &test.arena(), results);
+    };
+    for (int i = 0; i < 100; ++i) add(i * 13 * kSecond);
+    ASSERT_TRUE(sliding->Check(&blob).ok());
+    const std::string right(blob.view());
+    for (size_t at = 0; at < right.size(); ++at) {
+      std::string damaged = right;
+      damaged[at] = static_cast<char>(damaged[at] + 1);
+      blob.Assign(damaged);
+      if (!sliding->Check(&blob).ok()) continue;
+      for (int64_t time = 100 * 13 * kSecond; time < 3 * kHour; time += kMinute) add(time);
+      EXPECT_TRUE(sliding->Check(&blob).ok()) << call << ": byte " << at;
+    }
+  }
+}
+
 TEST(Sliding, WrongOptionsAreRefused) {
   TestSet test({{"count()"}}, Use::kSliding);
   const auto make = [&](SlidingOptions options) {

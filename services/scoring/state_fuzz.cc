@@ -1,7 +1,7 @@
 // Any bytes as a changelog: of each stage, one that it has really written, with keys and values
 // that the input changes. What is restored can be worked with. What is then written down is
-// restored, too, or refused: damage that could not be told from state may be told later, a count in
-// one place that is more than the whole, for one.
+// restored, too, or refused: damage that could not be told from state may be told later, a sum that
+// grows beyond what a double holds, for one.
 #include <cstdint>
 #include <cstdlib>
 #include <map>
