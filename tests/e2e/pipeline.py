@@ -53,6 +53,7 @@ class Pipeline:
         self.manifest = folder / "fraud-prevention.yaml"
         self.sets = sets or {}
         self.arguments: list[str] = []
+        self.inside: list[str] = []  # what its command begins with
         self.secret("mail-login", username=smtp.user, password=smtp.password)
         document = self._document()
         if edit:
@@ -103,8 +104,9 @@ class Pipeline:
             (folder / key).write_text(value)
 
     def command(self) -> list[str]:
-        command = [self.programs / "levada", "run", self.manifest, "--kafka", self.kafka, "--programs", self.programs,
-                   "--state", self.state, "--data", self.data, "--secrets", self.secrets, "--json", *self.arguments]
+        command = [*self.inside, self.programs / "levada", "run", self.manifest, "--kafka", self.kafka,
+                   "--programs", self.programs, "--state", self.state, "--data", self.data, "--secrets", self.secrets,
+                   "--json", *self.arguments]
         for path, value in self.sets.items():
             command += ["--set", f"{path}={value}"]
         return [str(word) for word in command]

@@ -112,7 +112,7 @@ class Streams(Pipeline):
         self.manifest = folder / "streams.yaml"
         self.document = yaml.safe_load(manifest.format(name=name))
         self.write()
-        self.sets, self.arguments = {}, []
+        self.sets, self.arguments, self.inside = {}, [], []
         self.runs, self.runner = 0, None
         declared = self.document["spec"]["topics"]
         topics.create_topic(kafka, self.topic("in"), declared[0]["partitions"])

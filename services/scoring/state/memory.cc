@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/base/log.h"
 #include "services/scoring/state/log_key.h"
@@ -18,6 +19,7 @@ constexpr int64_t kFirstBucket = std::numeric_limits<int64_t>::min();
 constexpr size_t kWriteBytes = 1 << 20;
 constexpr size_t kLookAt = 4096;
 constexpr std::chrono::seconds kRetryAfter{10};
+constexpr std::chrono::minutes kTellAgainAfter{10};
 
 size_t UsedBy(const StateMemory::Partitions& partitions) {
   size_t used = 0;
@@ -92,9 +94,16 @@ bool StateMemory::Open() {
 
 void StateMemory::Failed(const absl::Status& status) {
   ++failures_;
-  retry_at_ = Clock::now() + kRetryAfter;
-  base::LogError("state stays in memory beyond its bound: the disk takes nothing",
-                 {{"reason", status.message()}, {"limit_bytes", static_cast<uint64_t>(limit_)}});
+  const auto now = Clock::now();
+  retry_at_ = now + kRetryAfter;
+  if (failing_ && now < tell_again_at_) return;
+  failing_ = true;
+  tell_again_at_ = now + kTellAgainAfter;
+  base::LogError(
+      "state stays in memory beyond its bound: the disk takes nothing. Make room there, or give "
+      "the "
+      "stage a larger disk or more state.memory; it is tried again every ten seconds",
+      {{"reason", status.message()}, {"limit_bytes", static_cast<uint64_t>(limit_)}});
 }
 
 // False: what is left was changed since the last checkpoint.
@@ -159,6 +168,7 @@ bool StateMemory::Put(Turn* turn, const std::vector<uint32_t>& ids) {
     Failed(status);
     return false;
   }
+  if (std::exchange(failing_, false)) base::LogInfo("the disk takes state again");
   spilled_ += items.size();
   PartitionWalk* const walk = turn->partition->walk;
   for (StateTable::Entry* const entry : turn->cold) {

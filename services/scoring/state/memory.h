@@ -87,7 +87,9 @@ class StateMemory {
   uint64_t spilled_ = 0;
   uint64_t read_back_ = 0;  // of stores that are gone
   uint64_t failures_ = 0;
+  bool failing_ = false;  // the disk took nothing the last time
   std::chrono::steady_clock::time_point retry_at_;
+  std::chrono::steady_clock::time_point tell_again_at_;
 };
 
 }  // namespace levada::scoring

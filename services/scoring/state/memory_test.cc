@@ -326,6 +326,38 @@ TEST_F(MemoryTest, WhatTheDiskDoesNotTakeStaysInMemory) {
   EXPECT_EQ(state->spilled().failures, 1u) << "not tried again at once";
 }
 
+// What had to stay in memory goes as soon as there is room, and the table's places with it.
+TEST_F(MemoryTest, ABoundThatWasPassedIsKeptAgain) {
+  constexpr size_t kLimit = 400'000;
+  const auto state = NewState(kLimit);
+  state->Assign(1, 3);
+  state->Restored(1);
+  StateTable& table = state->Find(1)->steps[0]->table();
+  for (uint64_t i = 0; i < 40'000; ++i) {
+    *table.Add(KeyOf(i), StateTable::Hash(KeyOf(i)), 8)->As<uint64_t>() = i;
+  }
+  EXPECT_GT(state->bytes(), 4'000'000u);
+  const auto walk = state->Walk(1);
+  std::map<std::string, std::string> walked;
+  const auto walk_on = [&] {
+    return *walk->Next(200'000, [&](std::string_view key, std::string_view value) {
+      walked.insert_or_assign(std::string(key), std::string(value));
+    });
+  };
+  walk_on();
+  Checkpoint(state.get());
+  ASSERT_TRUE(state->KeepWithin().ok());
+  EXPECT_LE(state->bytes(), kLimit);
+  while (walk_on()) {
+  }
+  EXPECT_EQ(walked.size(), 40'000u) << "those that left memory before the walk came to them";
+  for (uint64_t i = 0; i < 40'000; ++i) {
+    StateTable::Entry* const entry = table.Find(KeyOf(i), StateTable::Hash(KeyOf(i)));
+    ASSERT_NE(entry, nullptr);
+    ASSERT_EQ(*entry->As<uint64_t>(), i);
+  }
+}
+
 TEST_F(MemoryTest, ADiskThatCannotBeReadEndsTheSession) {
   const auto store = std::make_shared<Failing>();
   const auto state = NewState(0);

@@ -1,5 +1,6 @@
 #include "services/scoring/state/table.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -126,15 +127,15 @@ size_t StateTable::SlotOf(const Entry* entry) const {
 }
 
 void StateTable::Insert(Entry* entry) {
-  if ((count_ + 1) * 4 > slots_.size() * 3) Grow();
+  if ((count_ + 1) * 4 > slots_.size() * 3) Rehash(std::max(kLeastSlots, slots_.size() * 2));
   size_t at = entry->hash_ & mask_;
   while (slots_[at].entry != nullptr) at = (at + 1) & mask_;
   slots_[at] = {entry->hash_, entry};
   ++count_;
 }
 
-void StateTable::Grow() {
-  std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+void StateTable::Rehash(size_t slots) {
+  std::vector<Slot> old(slots);
   slab_->Count(static_cast<ptrdiff_t>((old.size() - slots_.size()) * sizeof(Slot)));
   old.swap(slots_);
   mask_ = slots_.size() - 1;

@@ -139,9 +139,9 @@ class StateTable {
   void ForEachByKey(const VisitValue& visit);
   // Calls `visit(entry)` for some of the entries; `cursor` is 0 at first, then what the call before
   // has returned; 0: these were the last. Visits each entry that is there all the while, even if
-  // others come and go and the table grows between the calls: it goes by the place where an entry's
-  // search begins, in the order of the place's bits from the lowest on, so that when places double,
-  // what was seen are whole ones.
+  // others come and go and the table grows or shrinks between the calls (then some twice): it goes
+  // by the place where an entry's search begins, in the order of the place's bits from the lowest
+  // on, so that when places double, what was seen are whole ones.
   template <typename Visit>
   uint64_t Walk(uint64_t cursor, Visit&& visit) const {
     if (count_ == 0) return 0;
@@ -233,6 +233,7 @@ class StateTable {
     uint64_t hash = 0;
     Entry* entry = nullptr;
   };
+  static constexpr size_t kLeastSlots = 16;
 
   using VisitEntry = std::function<void(Entry*)>;
   using ExpiredEntry = std::function<bool(Entry&)>;
@@ -248,7 +249,7 @@ class StateTable {
   void FreeAll();
   size_t SlotOf(const Entry* entry) const;
   void Insert(Entry* entry);
-  void Grow();
+  void Rehash(size_t slots);
   void Link(Entry* entry);
   void Unlink(Entry* entry);
   Entry* Make(std::string_view key, uint64_t hash, uint32_t size);

@@ -39,6 +39,8 @@ void StateTable::Spilled(Entry* entry, SpillStore* store, const std::string& pre
   spilled_->tags.Add(entry->hash_);
   spilled_->bytes += entry->key_size_ + entry->size_;
   Remove(entry);
+  // The places that it had in memory are to go with it.
+  if (slots_.size() > kLeastSlots && count_ * 8 < slots_.size()) Rehash(slots_.size() / 2);
 }
 
 void StateTable::Unsee(std::string_view key, size_t value_size) {
