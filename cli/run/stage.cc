@@ -30,6 +30,7 @@ void AddCounters(const v1::StageStatus& from, v1::StageStatus* to) {
   to->set_bytes_out(to->bytes_out() + from.bytes_out());
   to->set_records_filtered(to->records_filtered() + from.records_filtered());
   to->set_dead_letters(to->dead_letters() + from.dead_letters());
+  to->set_late_events(to->late_events() + from.late_events());
   to->set_errors(to->errors() + from.errors());
   if (to->uptime_s() > 0 || from.uptime_s() == 0) return;
   to->set_uptime_s(from.uptime_s());

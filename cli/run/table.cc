@@ -95,6 +95,7 @@ std::string RenderJson(const Stages& stages, const std::vector<double>& rates, b
                              {"bytes_out", total.bytes_out()},
                              {"filtered", total.records_filtered()},
                              {"dead_letters", total.dead_letters()},
+                             {"late_events", total.late_events()},
                              {"errors", total.errors()},
                              {"records_per_second", rates[i]},
                              {"lag", stages[i]->answers() ? total.lag() : -1},

@@ -56,6 +56,7 @@ StageRow StageOf(const Json& row, bool paused) {
   stage.p99_ms = DecimalAt(row, "latencyP99Ms");
   stage.errors = NumberAt(row, "errors");
   stage.dead_letters = NumberAt(row, "deadLetters");
+  stage.late_events = NumberAt(row, "lateEvents");
   stage.last_error = kube::TextAt(row, {"lastError"});
   stage.last_error_time = kube::TextAt(row, {"lastErrorTime"});
   stage.autoscaling = kube::TextAt(row, {"autoscaling", "message"});

@@ -130,6 +130,7 @@ StageRow LocalTarget::RowOf(const RunRecord::Stage& stage) {
   row.bytes_in = static_cast<int64_t>(status->bytes_in());
   row.bytes_out = static_cast<int64_t>(status->bytes_out());
   row.dead_letters = static_cast<int64_t>(status->dead_letters());
+  if (row.kind == "scoring") row.late_events = static_cast<int64_t>(status->late_events());
   row.errors = static_cast<int64_t>(status->errors());
   row.lag = status->lag();
   if (status->uptime_s() > 0) {

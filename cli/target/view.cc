@@ -44,6 +44,7 @@ Json ToJson(const StageRow& stage) {
   Put(&row, "bytes_out", stage.bytes_out);
   Put(&row, "records_per_second", stage.records_per_second);
   Put(&row, "dead_letters", stage.dead_letters);
+  Put(&row, "late_events", stage.late_events);
   Put(&row, "errors", stage.errors);
   Put(&row, "lag", stage.lag);
   Put(&row, "p50_ms", stage.p50_ms);
@@ -137,6 +138,7 @@ std::string RenderStages(const PipelineView& view, int width) {
                {"BYTES OUT", kRight},
                {"REC/S", kRight},
                {"DEAD", kRight},
+               {"LATE", kRight},
                {"ERRORS", kRight},
                {"LAG", kRight},
                {"P50", kRight},
@@ -147,8 +149,8 @@ std::string RenderStages(const PipelineView& view, int width) {
     table.Add({stage.name, stage.kind, ReplicasCell(stage), CountCell(stage.records_in),
                CountCell(stage.records_out), BytesCell(stage.bytes_in), BytesCell(stage.bytes_out),
                RateCell(stage.records_per_second), CountCell(stage.dead_letters),
-               CountCell(stage.errors), CountCell(stage.lag), MillisCell(stage.p50_ms),
-               MillisCell(stage.p99_ms), StateCell(stage)});
+               CountCell(stage.late_events), CountCell(stage.errors), CountCell(stage.lag),
+               MillisCell(stage.p50_ms), MillisCell(stage.p99_ms), StateCell(stage)});
     if (!stage.last_error.empty()) {
       more += Clip(base::StrCat("  ", stage.name, ": ", stage.last_error_time,
                                 stage.last_error_time.empty() ? "" : " ", stage.last_error),

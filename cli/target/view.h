@@ -32,6 +32,7 @@ struct StageRow {
   int64_t bytes_out = -1;
   double records_per_second = -1;
   int64_t dead_letters = -1;
+  int64_t late_events = -1;
   int64_t errors = -1;
   int64_t lag = -1;
   double p50_ms = -1;

@@ -26,7 +26,7 @@ Json Live() {
       "stages": [
         {"name": "a", "kind": "scoring", "replicas": 2, "readyReplicas": 1, "updatedReplicas": 2,
          "lag": 12, "eventsPerSecond": 3.5, "latencyP50Ms": 4.2, "latencyP99Ms": 250,
-         "deadLetters": 4, "lastError": "boom"},
+         "deadLetters": 4, "lateEvents": 9, "lastError": "boom"},
         {"name": "b", "kind": "indexing", "replicas": 0}],
       "topics": [{"name": "in", "role": "Declared", "partitions": 6, "ready": true,
                   "managed": true}]}})");
@@ -45,6 +45,7 @@ TEST(ClusterViewTest, IsWhatTheStatusSays) {
   EXPECT_EQ(view.stages[0].p50_ms, 4.2);
   EXPECT_EQ(view.stages[0].p99_ms, 250);
   EXPECT_EQ(view.stages[0].dead_letters, 4);
+  EXPECT_EQ(view.stages[0].late_events, 9);
   EXPECT_EQ(view.stages[0].errors, -1) << "not in the status: not known";
   EXPECT_TRUE(view.stages[1].ready);
   EXPECT_EQ(view.stages[1].state, "at rest");

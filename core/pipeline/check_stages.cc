@@ -1,10 +1,12 @@
 #include <map>
 
 #include "core/base/strings.h"
+#include "core/base/units.h"
 #include "core/pipeline/check_context.h"
 #include "core/pipeline/expand.h"
 #include "core/pipeline/format.h"
 #include "core/pipeline/rules.h"
+#include "core/pipeline/state_disk.h"
 
 namespace levada::pipeline {
 namespace {
@@ -52,6 +54,17 @@ void CheckServe(const CheckContext& context, const v1::Scoring& scoring, const s
     context.Error(path + ".serve", "a stage with a window gives no answer to a single event",
                   "score in one stage and gather in windows in another");
   }
+}
+
+// A snapshot is written beside the one that it replaces.
+void CheckState(const CheckContext& context, const v1::State& state, const std::string& path) {
+  const int64_t memory = StateMemoryBytes(state);
+  if (StateDiskBytes(state) / 2 >= memory) return;
+  context.Error(
+      path + ".disk",
+      base::StrCat(Quote(state.disk()), " is not twice the memory, ", base::FormatBytes(memory),
+                   ": snapshots of it and what it has no room for would not fit"),
+      "give it more, or leave it out for four times `memory`");
 }
 
 // Stages whose steps tell events apart by something else than the topic's key come to several
@@ -145,7 +158,10 @@ void CheckStages(const CheckContext& context) {
     const v1::Stage& stage = context.pipeline.spec().stages(i);
     const std::string path = StagePath(i);
     if (stage.has_ingest()) CheckIngest(context, stage.ingest(), path + ".ingest");
-    if (stage.has_scoring()) CheckServe(context, stage.scoring(), path + ".scoring");
+    if (stage.has_scoring()) {
+      CheckServe(context, stage.scoring(), path + ".scoring");
+      CheckState(context, stage.scoring().state(), path + ".scoring.state");
+    }
     if (stage.has_indexing()) CheckIndexing(context, stage.indexing(), path + ".indexing");
   }
   CheckParts(context);

@@ -38,7 +38,7 @@ struct Flags {
   std::string files_dir;
   std::string data_dir = "levada-data";
   std::string state_dir;
-  std::string snapshot_every = "5m";
+  std::string snapshot_every;
   std::string instance;
   std::string advertise;
   std::string address = "127.0.0.1";
@@ -74,12 +74,13 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--state", flags.state_dir,
                  "Folder of this worker alone, for what spares it reading from Kafka when it is "
                  "started again: snapshots of its state (default: none)");
-  app.add_option("--snapshot-every", flags.snapshot_every,
-                 "Time between two snapshots of a partition's state; 0s: only when it ends")
+  app.add_option(
+         "--snapshot-every", flags.snapshot_every,
+         "Time between two snapshots of a partition's state; 0s: only when it ends (default: "
+         "`state.snapshotEvery` of the manifest)")
       ->check([](const std::string& text) {
         return base::ParseDuration(text).ok() ? "" : "a duration is expected: 30s, 5m";
-      })
-      ->capture_default_str();
+      });
   app.add_option("--instance", flags.instance,
                  "Name of this worker that stays over restarts; no two workers may share it");
   app.add_option("--listen", flags.listen,
@@ -236,6 +237,13 @@ absl::Status RunLoop(Worker& worker, Made& made) {
   return RunSource(worker, *made.source);
 }
 
+std::chrono::milliseconds SnapshotEvery(const Flags& flags, const v1::Stage& stage) {
+  const std::string& in_manifest = stage.scoring().state().snapshot_every();
+  const std::string& text = flags.snapshot_every.empty() ? in_manifest : flags.snapshot_every;
+  // Other stages than those of scoring have none.
+  return base::ParseDuration(text).value_or(std::chrono::milliseconds(0));
+}
+
 int Run(const Flags& flags, const Service& service) {
   auto pipeline = ReadPipeline(flags.pipeline);
   if (!pipeline.ok()) return Complain(base::View(pipeline.status().message()));
@@ -278,7 +286,7 @@ int Run(const Flags& flags, const Service& service) {
                              control,         flags.alone(),
                              files_dir,       flags.data_dir,
                              flags.listen,    flags.advertise,
-                             flags.state_dir, *base::ParseDuration(flags.snapshot_every)};
+                             flags.state_dir, SnapshotEvery(flags, *stage)};
   absl::StatusOr<Made> made = Make(service, context);
   if (!made.ok()) {
     return Complain(base::StrCat("stage '", stage->name(), "': ", made.status().message()));

@@ -224,6 +224,7 @@ StageMetrics::Numbers StageMetrics::Read() const {
   numbers.bytes_out = bytes_out_;
   numbers.filtered = filtered_;
   numbers.dead_letters = dead_letters_;
+  numbers.late_events = late_events_;
   numbers.errors = errors_;
   numbers.lag = lag_;
   numbers.partitions = partitions_;

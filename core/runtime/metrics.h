@@ -51,6 +51,8 @@ class StageMetrics {
   void Out(uint64_t records, uint64_t bytes);
   void Filtered(uint64_t records);
   void DeadLetters(uint64_t records);
+  // Events that came too late for a step; the service has a metric of its own for them.
+  void Late(uint64_t events) { late_events_ += events; }
   void Error(ErrorType type, std::string_view message);
   void Retry();
   void Rebalance(int partitions_now);
@@ -67,6 +69,7 @@ class StageMetrics {
     uint64_t bytes_out = 0;
     uint64_t filtered = 0;
     uint64_t dead_letters = 0;
+    uint64_t late_events = 0;
     uint64_t errors = 0;
     int64_t lag = -1;
     int partitions = 0;
@@ -87,6 +90,7 @@ class StageMetrics {
   std::atomic<uint64_t> bytes_out_{0};
   std::atomic<uint64_t> filtered_{0};
   std::atomic<uint64_t> dead_letters_{0};
+  std::atomic<uint64_t> late_events_{0};
   std::atomic<uint64_t> errors_{0};
   std::atomic<int64_t> lag_{-1};
   std::atomic<int> partitions_{0};

@@ -58,6 +58,7 @@ v1::StageStatus StatusOf(const Identity& identity, const Control& control,
   status.set_bytes_out(numbers.bytes_out);
   status.set_records_filtered(numbers.filtered);
   status.set_dead_letters(numbers.dead_letters);
+  status.set_late_events(numbers.late_events);
   status.set_errors(numbers.errors);
   status.set_lag(numbers.lag);
   status.set_latency_p50_ms(numbers.latency_p50_ms);

@@ -49,6 +49,7 @@ Json RowOf(const StageFacts& stage, const StageState& state, int64_t now_micros)
   if (stage.reported.known) {
     row["errors"] = stage.reported.errors;
     row["deadLetters"] = stage.reported.dead_letters;
+    if (stage.kind == "scoring") row["lateEvents"] = stage.reported.late_events;
   }
   if (stage.reported.p99_ms >= 0) {
     row["latencyP50Ms"] = TwoDigits(stage.reported.p50_ms);

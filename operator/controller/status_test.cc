@@ -266,11 +266,13 @@ TEST_F(StatusTest, AStageSaysWhatItsWorkersReport) {
   facts_.stages[0].reported = {.known = true,
                                .errors = 7,
                                .dead_letters = 3,
+                               .late_events = 12,
                                .last_error = "search does not answer",
                                .last_error_micros = kNow};
   const Json row = Status()["stages"][0];
   EXPECT_EQ(row["errors"], 7);
   EXPECT_EQ(row["deadLetters"], 3);
+  EXPECT_EQ(row["lateEvents"], 12);
   EXPECT_EQ(row["lastError"], "search does not answer");
   EXPECT_EQ(row["lastErrorTime"], kube::ToTime(kNow));
   EXPECT_FALSE(row.contains("latencyP99Ms")) << "no event of late";

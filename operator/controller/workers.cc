@@ -59,6 +59,7 @@ double MillisAt(const Json& status, const char* key) {
 struct Answer {
   int64_t errors = 0;
   int64_t dead_letters = 0;
+  int64_t late_events = 0;
   std::string last_error;
   int64_t last_error_micros = 0;
   double p50_ms = -1;
@@ -74,6 +75,7 @@ std::optional<Answer> ReadAnswer(const std::string& body) {
   if (!status.is_object() || !status.contains("state")) return std::nullopt;
   Answer answer{.errors = CountAt(status, "errors"),
                 .dead_letters = CountAt(status, "deadLetters"),
+                .late_events = CountAt(status, "lateEvents"),
                 .p50_ms = MillisAt(status, "latencyP50Ms"),
                 .p99_ms = MillisAt(status, "latencyP99Ms"),
                 .message = Cut(kube::TextAt(status, {"message"}))};
@@ -209,6 +211,7 @@ class Workers::Poll {
       sum->known = true;
       sum->errors += worker.answer->errors;
       sum->dead_letters += worker.answer->dead_letters;
+      sum->late_events += worker.answer->late_events;
       sum->p50_ms = std::max(sum->p50_ms, worker.answer->p50_ms);
       sum->p99_ms = std::max(sum->p99_ms, worker.answer->p99_ms);
       if (worker.answer->last_error_micros > sum->last_error_micros) {

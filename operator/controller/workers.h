@@ -31,6 +31,7 @@ struct Reported {
   bool known = false;  // one has answered
   int64_t errors = 0;
   int64_t dead_letters = 0;
+  int64_t late_events = 0;
   std::string last_error;
   int64_t last_error_micros = 0;  // since 1970
   double p50_ms = -1;             // from an event's arrival to its result; -1: no event of late

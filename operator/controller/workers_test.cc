@@ -105,8 +105,9 @@ class WorkersTest : public testing::Test {
 TEST_F(WorkersTest, TheLatencyOfAStageIsThatOfItsSlowestWorker) {
   FakeWorker busy;
   FakeWorker idle;
-  busy.Say(R"({"state":"RUNNING","latencyP50Ms":2.5,"latencyP99Ms":40})");
-  idle.Say(R"({"state":"RUNNING","errors":"1","latencyP50Ms":-1,"latencyP99Ms":-1})");
+  busy.Say(R"({"state":"RUNNING","lateEvents":"5","latencyP50Ms":2.5,"latencyP99Ms":40})");
+  idle.Say(
+      R"({"state":"RUNNING","errors":"1","lateEvents":"2","latencyP50Ms":-1,"latencyP99Ms":-1})");
   Workers workers(Quick());
   Start(workers);
   for (const Json& pod : {Pod("a", idle.port()), Pod("b", busy.port())}) {
@@ -117,6 +118,7 @@ TEST_F(WorkersTest, TheLatencyOfAStageIsThatOfItsSlowestWorker) {
     return reported.errors == 1 && reported.p99_ms == 40;
   }));
   EXPECT_EQ(workers.Of(kFraud, "detect").p50_ms, 2.5);
+  EXPECT_EQ(workers.Of(kFraud, "detect").late_events, 7) << "of all";
   busy.Say(R"({"state":"RUNNING","errors":"1","latencyP50Ms":2.2,"latencyP99Ms":80})");
   ASSERT_TRUE(Eventually([&] { return workers.Of(kFraud, "detect").p99_ms == 80; }));
   EXPECT_EQ(workers.Of(kFraud, "detect").p50_ms, 2.5) << "about the same is the same";

@@ -138,6 +138,25 @@ TEST(MountsTest, AFileThatIsFollowedIsMountedWithItsFolderSoThatItCanBeRotated) 
       << "it is read once";
 }
 
+TEST(MountsTest, StateTakesNoMoreOfTheNodesDiskThanItsBound) {
+  const auto volume = [](const std::string& state) {
+    const Scene scene(
+        OneStage("{name: score, scoring: {from: orders, to: scored, steps: [{dedup: {by: [id], "
+                 "within: 1h}}]" +
+                 state + "}}"));
+    const Json pod = scene.PodSpec("score-by-id");
+    for (const Json& volume : pod["volumes"]) {
+      if (volume["name"] == "state") return volume["emptyDir"]["sizeLimit"].get<std::string>();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(volume(""), "10Gi");
+  EXPECT_EQ(volume(", state: {memory: 8Gi}"), "32Gi") << "four times the memory";
+  EXPECT_EQ(volume(", state: {memory: 8Gi, disk: 20Gi}"), "20Gi");
+  EXPECT_EQ(volume(", state: {disk: 5G}"), "5000000000");
+  EXPECT_EQ(volume(", state: {disk: 1.5Gi}"), "1536Mi");
+}
+
 TEST(MountsTest, OnlyTheInitContainerHasTheKeysOfBuckets) {
   const Scene scene = Scene::OfFile("operator/render/testdata/bucket-files.yaml");
   const std::string fetched =

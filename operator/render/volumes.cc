@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 
 #include "core/base/strings.h"
 #include "core/base/units.h"
 #include "core/pipeline/expand.h"
+#include "core/pipeline/state_disk.h"
 #include "operator/render/inputs.h"
 
 namespace levada::render {
@@ -27,6 +29,14 @@ int ClimbOf(const path& file) {
     lowest = std::min(lowest, depth);
   }
   return file.is_absolute() ? 0 : -lowest;
+}
+
+// In the largest unit that has a whole number of it: "10Gi".
+std::string QuantityOf(int64_t bytes) {
+  constexpr const char* kUnits[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi"};
+  size_t unit = 0;
+  for (; bytes > 0 && bytes % 1024 == 0 && unit + 1 < std::size(kUnits); ++unit) bytes /= 1024;
+  return base::StrCat(bytes, kUnits[unit]);
 }
 
 class MountBuilder {
@@ -51,8 +61,8 @@ class MountBuilder {
     MountAll(files_, SecretsOf(stage_.planned));
     if (stage_.stage.has_archiving()) Mount(Claim(ClaimOf(stage_)), kDataFolder);
     if (pipeline::KeepsState(stage_.stage.scoring())) {
-      // Without a limit: a pod that goes beyond one is evicted.
-      AddVolume("state", "emptyDir", Json::object());
+      const int64_t bytes = pipeline::StateDiskBytes(stage_.stage.scoring().state());
+      AddVolume("state", "emptyDir", {{"sizeLimit", QuantityOf(bytes)}});
       Mount("state", kStateFolder);
     }
     AddVolume("tmp", "emptyDir", {{"sizeLimit", "64Mi"}});

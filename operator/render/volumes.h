@@ -11,7 +11,8 @@
 //   /etc/levada/files/models/fraud.json
 //   /etc/levada/secrets/<name>/<key>   secrets of connections and server certificates
 //   /var/lib/levada                    the volume of an archiving stage
-//   /var/lib/levada-state              on the node, as long as the pod: snapshots of state
+//   /var/lib/levada-state              on the node, as long as the pod: files of state, up to
+//                                      `state.disk`
 //   /tmp                               in memory or on the node's disk, bounded
 //
 // Files of buckets are fetched into a volume of the pod by an init container, which sees the slice,

@@ -90,7 +90,7 @@ absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
   if (state_.empty()) return absl::OkStatus();
   changelog_ = pipeline::ChangelogTopic(context.pipeline, context.stage.name());
   if (stream_ != nullptr) return absl::OkStatus();
-  probe_.emplace(context.registry, context.Labels());
+  probe_.emplace(context.metrics, context.registry, context.Labels());
   return BoundMemory(context);
 }
 

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "core/runtime/metrics.h"
+
 namespace levada::scoring {
 namespace {
 
@@ -98,12 +100,14 @@ prometheus::Gauge& AddGauge(prometheus::Registry& registry,
 
 }  // namespace
 
-LateProbe::LateProbe(prometheus::Registry& registry,
+LateProbe::LateProbe(runtime::StageMetrics& metrics, prometheus::Registry& registry,
                      const std::map<std::string, std::string>& labels)
-    : late_(LateCounter(registry, labels)) {}
+    : metrics_(metrics), late_(LateCounter(registry, labels)) {}
 
 void LateProbe::EndBatch() {
-  if (batch_ > 0) late_.Increment(static_cast<double>(std::exchange(batch_, 0)));
+  if (batch_ == 0) return;
+  metrics_.Late(batch_);
+  late_.Increment(static_cast<double>(std::exchange(batch_, 0)));
 }
 
 ForwardProbe::ForwardProbe(prometheus::Registry& registry,
@@ -114,9 +118,10 @@ ForwardProbe::ForwardProbe(prometheus::Registry& registry,
 void ForwardProbe::Answered() { answered_.Increment(); }
 void ForwardProbe::Failed() { failed_.Increment(); }
 
-StateProbe::StateProbe(prometheus::Registry& registry,
+StateProbe::StateProbe(runtime::StageMetrics& metrics, prometheus::Registry& registry,
                        const std::map<std::string, std::string>& labels)
-    : keys_(AddGauge(registry, labels, "levada_scoring_state_keys",
+    : metrics_(metrics),
+      keys_(AddGauge(registry, labels, "levada_scoring_state_keys",
                      "Keys whose state this worker holds")),
       bytes_(AddGauge(registry, labels, "levada_scoring_state_bytes",
                       "Memory of the state that this worker holds")),
@@ -154,6 +159,9 @@ void StateProbe::Spilled(uint64_t keys, uint64_t read_back, uint64_t failures) {
   raise(failures_, failures);
 }
 
-void StateProbe::Late(uint64_t events) { late_.Increment(static_cast<double>(events)); }
+void StateProbe::Late(uint64_t events) {
+  metrics_.Late(events);
+  late_.Increment(static_cast<double>(events));
+}
 
 }  // namespace levada::scoring

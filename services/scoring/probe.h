@@ -25,6 +25,10 @@ class Registry;
 // What is shared with those who read metrics is touched once a batch.
 //
 // Threads: one at a time for each probe.
+namespace levada::runtime {
+class StageMetrics;
+}  // namespace levada::runtime
+
 namespace levada::scoring {
 
 class RulesProbe {
@@ -57,12 +61,14 @@ class ModelProbe {
 // Events that came too late for a step, in the same counter as those for windows.
 class LateProbe {
  public:
-  LateProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
+  LateProbe(runtime::StageMetrics& metrics, prometheus::Registry& registry,
+            const std::map<std::string, std::string>& labels);
 
   void Late() { ++batch_; }
   void EndBatch();
 
  private:
+  runtime::StageMetrics& metrics_;
   prometheus::Counter& late_;
   uint64_t batch_ = 0;
 };
@@ -84,7 +90,8 @@ class ForwardProbe {
 // What a stage remembers.
 class StateProbe {
  public:
-  StateProbe(prometheus::Registry& registry, const std::map<std::string, std::string>& labels);
+  StateProbe(runtime::StageMetrics& metrics, prometheus::Registry& registry,
+             const std::map<std::string, std::string>& labels);
 
   struct Size {
     size_t keys = 0;
@@ -100,6 +107,7 @@ class StateProbe {
   void Spilled(uint64_t keys, uint64_t read_back, uint64_t failures);
 
  private:
+  runtime::StageMetrics& metrics_;
   prometheus::Gauge& keys_;
   prometheus::Gauge& bytes_;
   prometheus::Gauge& keys_on_disk_;

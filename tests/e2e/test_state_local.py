@@ -48,6 +48,17 @@ def test_a_stage_that_is_started_again_reads_its_snapshot(make_streams, kafka):
     assert pipeline.stop() == 0
 
 
+def test_snapshots_are_written_as_often_as_the_manifest_says(make_streams, kafka):
+    pipeline = make_streams(kafka, ONCE)
+    pipeline.document["spec"]["stages"][0]["scoring"]["state"] = {"snapshotEvery": "1s"}
+    pipeline.write()
+    pipeline.start()
+    folder = pipeline.state / "first" / "snapshots"
+    users = (f"u{i}" for i in range(10_000))  # a snapshot goes with the commits
+    eventually(lambda: send(pipeline, next(users)) or list(folder.glob("*.snapshot")), "a snapshot beside the stream", 60)
+    assert pipeline.stop() == 0
+
+
 @pytest.mark.timeout(900)
 def test_state_beyond_memory_gives_what_one_computation_gives(make_streams, kafka, dice):  # noqa: F811
     """Some 300,000 keys in 8 MiB, while workers are killed and partitions move."""

@@ -185,9 +185,10 @@ absl::StatusOr<std::unique_ptr<Step>> MakeFeatures(const StepContext& context) {
         slab, [sliding](aggregate::Blob* blob) { return sliding->Check(blob); });
   });
   if (!index.ok()) return index.status();
-  auto step = std::make_unique<Features>(*std::move(by), std::move(set), sliding,
-                                         std::move(outputs), options.lateness_us, context.segment,
-                                         LateProbe(context.stage.registry, context.stage.Labels()));
+  auto step = std::make_unique<Features>(
+      *std::move(by), std::move(set), sliding, std::move(outputs), options.lateness_us,
+      context.segment,
+      LateProbe(context.stage.metrics, context.stage.registry, context.stage.Labels()));
   step->set_index(*index);
   return step;
 }
