@@ -107,8 +107,10 @@ void Snapshots::RemoveOld() {
 
 std::unique_ptr<SnapshotReader> Snapshots::Find(int32_t partition) {
   {
+    // The loop is not to stand still: not for long, and not once more for each partition.
     std::unique_lock guard(mutex_);
-    changed_.wait(guard, [&] { return jobs_.empty() && !working_; });
+    slow_ = !changed_.wait_for(guard, slow_ ? std::chrono::milliseconds(0) : options_.find_waits,
+                               [&] { return jobs_.empty() && !working_; });
   }
   auto reader = SnapshotReader::Open(PathOf(partition));
   if (absl::IsNotFound(reader.status())) return nullptr;

@@ -58,6 +58,8 @@ class Snapshots {
     // The changelog keeps tombstones for longer: behind an older snapshot one may be gone, and the
     // key would come back.
     std::chrono::milliseconds max_age{0};
+    // How long Find waits for what is being written.
+    std::chrono::milliseconds find_waits{10'000};
   };
 
   // A snapshot that is being written.
@@ -89,7 +91,8 @@ class Snapshots {
   ~Snapshots();
 
   // The snapshot of a partition, if it is one of this changelog and not too old. What is still to
-  // be written of it is written first.
+  // be written of it is written first; where the disk takes too long for that, it is the one
+  // before.
   std::unique_ptr<SnapshotReader> Find(int32_t partition);
   // Says that what Find gave cannot be used after all, and removes it.
   void Ignore(int32_t partition, std::string_view reason);
@@ -126,6 +129,7 @@ class Snapshots {
   std::deque<Job> jobs_;
   size_t waiting_bytes_ = 0;
   bool working_ = false;
+  bool slow_ = false;  // Find did not wait for the end of what is being written
   bool stop_ = false;
   std::thread thread_;
 };

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -55,6 +56,20 @@ class Walk : public StateWalk {
  private:
   const Entries entries_;
   size_t at_ = 0;
+};
+
+// One entry, which takes until it is told.
+class WaitingWalk : public StateWalk {
+ public:
+  explicit WaitingWalk(std::future<void> until) : until_(std::move(until)) {}
+  absl::StatusOr<bool> Next(size_t, const Visit& visit) override {
+    until_.wait();
+    visit("k", "after");
+    return false;
+  }
+
+ private:
+  const std::future<void> until_;
 };
 
 absl::StatusOr<Entries> ReadAll(SnapshotReader& reader) {
@@ -210,6 +225,26 @@ TEST_F(SnapshotsTest, ThatAreOfNoUseAreIgnored) {
   EXPECT_FALSE(use([](SnapshotHeader* header) { header->partition = 4; }));
   PutBytes("what is this");
   EXPECT_EQ(snapshots->Find(3), nullptr);
+}
+
+// A disk that is slow: the loop goes on with what there is.
+TEST_F(SnapshotsTest, FindDoesNotWaitForLong) {
+  auto snapshots = Snapshots::Open(
+      {folder_, "changelog", std::chrono::hours(12), std::chrono::milliseconds(200)}, &probe_);
+  snapshots->Write(Header(), std::make_unique<Walk>(Entries{{"k", "before"}}));
+  ASSERT_NE(snapshots->Find(3), nullptr);
+  std::promise<void> writes;
+  snapshots->Write(Header(), std::make_unique<WaitingWalk>(writes.get_future()));
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) {
+    const auto found = snapshots->Find(3);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(*ReadAll(*found), (Entries{{"k", "before"}}));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  writes.set_value();
+  snapshots.reset();  // writes what waits
+  EXPECT_EQ(*ReadFile(Path()), (Entries{{"k", "after"}}));
 }
 
 TEST_F(SnapshotsTest, AFolderIsOfOneWorkerAndIsCleared) {
