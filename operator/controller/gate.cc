@@ -1,9 +1,11 @@
 #include "operator/controller/gate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/strings.h"
 #include "operator/controller/pod_trouble.h"
+#include "operator/kube/conditions.h"
 
 namespace levada::controller {
 namespace {
@@ -14,17 +16,33 @@ using Outcome = render::Tests::Outcome;
 
 // While they run. They mostly take less; whoever has to wait for an image is told so.
 constexpr std::chrono::seconds kLookAgain{5};
+// While they wait for their turn; times how many rounds there are before it.
+constexpr std::chrono::seconds kAskForTurn{1};
+// A Job that was to be made and cannot be seen after so long does not come.
+constexpr int64_t kSeenWithinMicros = 30'000'000;
+
+bool HasEnded(const Json& job) {
+  const Json* conditions = kube::Find(job, {"status", "conditions"});
+  return kube::IsBeingDeleted(job) ||
+         (conditions != nullptr &&
+          (kube::IsTrue(*conditions, "Complete") || kube::IsTrue(*conditions, "Failed")));
+}
 
 }  // namespace
 
 Gate::Seen Gate::At(const Json& pipeline, const pipeline::Plan& plan,
                     const render::Settings& settings, const render::Facts& facts) {
-  if (plan.pipeline.spec().tests_size() == 0) return {};
+  if (plan.pipeline.spec().tests_size() == 0) {
+    const std::lock_guard lock(mutex_);
+    turns_.Done(kube::KeyOf(pipeline));
+    return {};
+  }
   std::vector<Json> jobs = cluster_.OwnedBy(pipeline, kube::kJobs);
   std::erase_if(
       jobs, [&](const Json& job) { return kube::ControllerUidOf(job) != kube::UidOf(pipeline); });
   const int64_t now = clock_.WallMicros();
   Seen seen{.tests = render::DecideTests(plan, pipeline, settings, facts, jobs, now)};
+  TakeTurn(kube::KeyOf(pipeline), now, &seen);
   if (seen.tests.job_uid.empty()) return seen;
   if (seen.tests.outcome == Outcome::kRunning) seen.again = kLookAgain;
   if (seen.tests.again_micros) {
@@ -32,6 +50,44 @@ Gate::Seen Gate::At(const Json& pipeline, const pipeline::Plan& plan,
   }
   if (seen.tests.outcome != Outcome::kPassed) seen.said = SaidBy(pipeline, seen.tests);
   return seen;
+}
+
+void Gate::TakeTurn(const ObjectKey& pipeline, int64_t now_micros, Seen* seen) {
+  render::Tests& tests = seen->tests;
+  const std::lock_guard lock(mutex_);
+  BeginTurns(now_micros);
+  if (tests.outcome != Outcome::kRunning) return turns_.Done(pipeline);
+  if (!tests.job_uid.empty()) return turns_.Begin(pipeline, tests.job, now_micros);
+  const std::optional<size_t> ahead = turns_.Take(
+      pipeline, tests.job, now_micros, [&](const ObjectKey& other, const Turns::Turn& turn) {
+        return HasEnded(other, turn, now_micros);
+      });
+  if (!ahead) return;
+  tests.outcome = Outcome::kWaiting;
+  tests.why = base::StrCat("the tests wait for their turn: those of ", Turns::kMost,
+                           " other pipelines run");
+  tests.objects.clear();
+  seen->again = kAskForTurn * (1 + *ahead / Turns::kMost);
+}
+
+void Gate::BeginTurns(int64_t now_micros) {
+  if (std::exchange(begun_, true)) return;
+  for (const ObjectKey& key : cluster_.Pipelines()) {
+    const std::optional<Json> pipeline = cluster_.Pipeline(key);
+    if (!pipeline) continue;
+    for (const Json& job : cluster_.OwnedBy(*pipeline, kube::kJobs)) {
+      if (!controller::HasEnded(job)) turns_.Begin(key, kube::NameOf(job), now_micros);
+    }
+  }
+}
+
+bool Gate::HasEnded(const ObjectKey& pipeline, const Turns::Turn& turn, int64_t now_micros) const {
+  const std::optional<Json> live = cluster_.Pipeline(pipeline);
+  if (!live) return true;
+  for (const Json& job : cluster_.OwnedBy(*live, kube::kJobs)) {
+    if (kube::NameOf(job) == turn.job) return controller::HasEnded(job);
+  }
+  return turn.since_micros + kSeenWithinMicros < now_micros;
 }
 
 std::string Gate::SaidBy(const Json& pipeline, const render::Tests& tests) {
@@ -68,6 +124,7 @@ std::string Gate::SaidBy(const Json& pipeline, const render::Tests& tests) {
 void Gate::Forget(const ObjectKey& pipeline) {
   const std::lock_guard lock(mutex_);
   said_.erase(pipeline);
+  turns_.Done(pipeline);
 }
 
 }  // namespace levada::controller

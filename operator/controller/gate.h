@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "operator/controller/cluster.h"
+#include "operator/controller/turns.h"
 #include "operator/kube/client.h"
 #include "operator/kube/clock.h"
 #include "operator/render/tests.h"
@@ -16,6 +17,8 @@
 //
 //   const Gate::Seen seen = gate.At(pipeline, plan, settings, facts);
 //   if (seen.tests.hold) ...
+//
+// Not all run at once (turns.h): one whose turn it is not waits, without a Job.
 //
 // Their pods are asked for only while they do not run, and once when they have failed: nobody
 // follows them.
@@ -47,6 +50,11 @@ class Gate {
     bool last = false;  // the Job has ended
   };
 
+  // Takes a turn for a Job that is to be made, or gives it back.
+  void TakeTurn(const kube::ObjectKey& pipeline, int64_t now_micros, Seen* seen);
+  // The Jobs that an operator before this one has left running. Once.
+  void BeginTurns(int64_t now_micros);
+  bool HasEnded(const kube::ObjectKey& pipeline, const Turns::Turn& turn, int64_t now_micros) const;
   std::string SaidBy(const kube::Json& pipeline, const render::Tests& tests);
 
   kube::Client& client_;
@@ -54,6 +62,8 @@ class Gate {
   kube::Clock& clock_;
   std::mutex mutex_;
   std::map<kube::ObjectKey, Said> said_;
+  Turns turns_;
+  bool begun_ = false;
 };
 
 }  // namespace levada::controller

@@ -2,6 +2,7 @@
 // writes what came of it, as the Job's controller would.
 
 #include "operator/controller/testing/controller_test.h"
+#include "operator/controller/turns.h"
 #include "operator/controller/write.h"
 #include "operator/kube/errors.h"
 
@@ -267,6 +268,43 @@ TEST_F(GateKubeTest, WhatAFileIsReadFromIsAskedFor) {
   ASSERT_TRUE(Eventually([&] { return ConditionOf("TestsPassed", "reason") == "TestsWaiting"; }));
   MakeConfigMap("events");
   EndsAndRuns(NextJob(nullptr));
+}
+
+// As when a newer operator tests all of them anew.
+TEST_F(GateKubeTest, NoMoreThanAFewRunAtTheSameTime) {
+  Json sample = SampleWithTests();
+  constexpr size_t kPipelines = Turns::kMost + 2;
+  for (size_t i = 0; i < kPipelines; ++i) {
+    sample["metadata"]["name"] = base::StrCat("p", i);
+    Apply(sample);
+  }
+  StartController();
+  size_t ended = 0;
+  const auto running = [&] {
+    std::vector<Json> jobs = List(kube::kJobs);
+    std::erase_if(jobs, [](const Json& job) { return kube::Find(job, {"status", "startTime"}); });
+    return jobs;
+  };
+  for (; ended < kPipelines; ++ended) {
+    const size_t wanted = std::min(Turns::kMost, kPipelines - ended);
+    ASSERT_TRUE(Eventually([&] { return running().size() == wanted; })) << running().size();
+    std::this_thread::sleep_for(milliseconds(1'500));  // those that wait ask again
+    ASSERT_EQ(running().size(), wanted);
+    size_t waiting = 0;
+    for (size_t i = 0; i < kPipelines; ++i) {
+      key_.name = base::StrCat("p", i);
+      if (ConditionOf("TestsPassed", "reason") != "TestsWaiting") continue;
+      ++waiting;
+      EXPECT_NE(ConditionOf("TestsPassed", "message").find("wait for their turn"),
+                std::string::npos);
+    }
+    EXPECT_EQ(waiting, kPipelines - ended - wanted);
+    if (ended == 1) {  // another operator finds the Jobs that are there
+      controller_->Stop();
+      controller_->Start();
+    }
+    End(running()[0], true);
+  }
 }
 
 // A fence around a pod's template: the Job stays as somebody's admission has changed it.
