@@ -18,8 +18,8 @@ using std::chrono::milliseconds;
 
 constexpr char kInstance[] = "one";
 
-// Ends like kill -9 so long after a commit began. Where commits are answered sooner it tries an eighth earlier
-// each time, so that it ends however fast the broker is.
+// Ends like kill -9 so long after a commit began. Where commits are answered sooner it tries an
+// eighth earlier each time, so that it ends however fast the broker is.
 int RunWorker(const std::string& id, milliseconds delay, const std::string& state_dir) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Scene scene(id);
@@ -92,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(Snapshots, CommitTest, testing::Bool());
 
 int main(int argc, char** argv) {
   if (argc == 5 && std::string_view(argv[1]) == "worker") {
-    return levada::runtime::RunWorker(argv[2], std::chrono::milliseconds(std::atoi(argv[3])), argv[4]);
+    return levada::runtime::RunWorker(argv[2], std::chrono::milliseconds(std::atoi(argv[3])),
+                                      argv[4]);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -203,11 +203,17 @@ class Session : public kafka::RebalanceListener {
   // All that was processed is in the open transaction: so is what the processor knows by it.
   absl::Status StartCommit() {
     if (state_ != nullptr && !state_->changelog().empty()) {
-      changes_.Clear();
+      absl::Status status;
+      const auto flush = [&](OutputBatch* changes) {
+        if (taker_) taker_->Changed(*changes);
+        if (status.ok()) status = output_.ProduceChanges(*changes);
+        changes->Clear();
+      };
       if (taker_) taker_->BeforeCheckpoint(&changes_);
-      state_->Checkpoint(&changes_);
-      if (absl::Status status = output_.ProduceChanges(changes_); !status.ok()) return status;
-      if (taker_) taker_->AfterCheckpoint(changes_);
+      state_->Checkpoint(&changes_, flush);
+      flush(&changes_);
+      if (!status.ok()) return status;
+      if (taker_) taker_->AfterCheckpoint();
     }
     return output_.StartCommit(*consumer_);
   }

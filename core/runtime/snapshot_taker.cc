@@ -42,12 +42,15 @@ void SnapshotTaker::BeforeCheckpoint(OutputBatch* changes) {
   }
 }
 
-void SnapshotTaker::AfterCheckpoint(const OutputBatch& changes) {
+void SnapshotTaker::Changed(const OutputBatch& changes) {
   for (const OutputRecord& record : changes.records()) {
     if (last_partition_ == record.partition) continue;
     last_partition_ = record.partition;
     changed_.insert(record.partition);
   }
+}
+
+void SnapshotTaker::AfterCheckpoint() {
   last_partition_ = -1;
   if (every_ == milliseconds(0)) return;
   TakeRestored();

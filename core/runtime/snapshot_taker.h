@@ -14,7 +14,8 @@
 // Takes a session's snapshots: of one partition after the other, a slice with each checkpoint, and
 // of all of them when the session ends in order.
 //
-//   taker.BeforeCheckpoint(&changes);    // state.Checkpoint(&changes); produce the changes
+//   taker.BeforeCheckpoint(&changes);    // state.Checkpoint(&changes, …)
+//   taker.Changed(changes);              // produce them; and again
 //   taker.AfterCheckpoint();             // begin to commit
 //   taker.Committed();                   // no commit is under way, and none has failed
 //
@@ -41,7 +42,8 @@ class SnapshotTaker {
 
   // Adds records of life to partitions without one.
   void BeforeCheckpoint(OutputBatch* changes);
-  void AfterCheckpoint(const OutputBatch& changes);
+  void Changed(const OutputBatch& changes);
+  void AfterCheckpoint();
   void Committed();
 
   // The session ends in order, or a partition leaves it: before the last commit, which must be of

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/record/record.h"
@@ -73,9 +74,15 @@ class Stateful {
     Release(partition);
     return nullptr;
   }
-  // What has changed since the last call, as records with a partition. Nothing may change between
-  // this and the next Process or Tick.
-  virtual void Checkpoint(OutputBatch* changes) = 0;
+  // Appends what has changed since the last call, as records with a partition. Where that is much,
+  // `flush` is called in between, which takes what is there and clears it. Nothing may change
+  // between this and the next Process or Tick.
+  using FlushChanges = absl::FunctionRef<void(OutputBatch*)>;
+  virtual void Checkpoint(OutputBatch* changes, FlushChanges flush) = 0;
+  // All of it.
+  void Checkpoint(OutputBatch* changes) {
+    Checkpoint(changes, [](OutputBatch*) {});
+  }
   // So much has changed that Checkpoint should come soon.
   virtual bool WantsCheckpoint() const { return false; }
 

@@ -102,7 +102,7 @@ class Counting : public Processor, public Stateful {
     Release(partition);
     return walk;
   }
-  void Checkpoint(OutputBatch* changes) override {
+  void Checkpoint(OutputBatch* changes, FlushChanges) override {
     for (auto& [partition, keys] : changed_) {
       for (const std::string& key : keys) {
         OutputRecord record;

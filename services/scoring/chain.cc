@@ -307,9 +307,9 @@ std::unique_ptr<runtime::StateWalk> Chain::Detach(int32_t partition) {
   return state_.Detach(partition);
 }
 
-void Chain::Checkpoint(OutputBatch* changes) {
+void Chain::Checkpoint(OutputBatch* changes, FlushChanges flush) {
   const std::lock_guard lock(state_.mutex);
-  state_.Checkpoint(changes);
+  state_.Checkpoint(changes, flush);
 }
 
 absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {

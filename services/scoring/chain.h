@@ -78,7 +78,7 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   void Release(int32_t partition) override;
   std::unique_ptr<runtime::StateWalk> Walk(int32_t partition) override;
   std::unique_ptr<runtime::StateWalk> Detach(int32_t partition) override;
-  void Checkpoint(OutputBatch* changes) override;
+  void Checkpoint(OutputBatch* changes, FlushChanges flush) override;
   bool WantsCheckpoint() const override { return state_.crowded(); }
   void SetAtEnd(std::vector<int32_t> partitions) override;
   absl::Status Tick(int64_t now_ms, OutputBatch* out) override;

@@ -30,6 +30,8 @@ class KeyMaker {
   // False: an expression failed, `key` is its error.
   bool Key(expr::Activation& activation, std::string_view* key);
 
+  // The field of the event (its slot of the scan) that is the key; -1: it is not that simple.
+  int field() const { return programs_.size() == 1 ? programs_[0].copied_field() : -1; }
   const std::vector<expr::Program>& programs() const { return programs_; }
   // What the keys depend on.
   std::string signature() const;

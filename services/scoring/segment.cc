@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::string_view kNothing = "{}";
 
+// How many events ahead of its use the state of a key is brought into the cache: its slot in the
+// table, the head of its entry, the entry's end. An event takes about as long as memory does.
+constexpr size_t kSlotAhead = 6;
+constexpr size_t kHeadAhead = 4;
+constexpr size_t kEndAhead = 2;
+
 int64_t NowNanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -20,6 +26,7 @@ int64_t NowNanos() {
 }  // namespace
 
 void Segment::AddStep(std::unique_ptr<Step> step, std::string place) {
+  if (keyed_ == nullptr && step->KeyField() >= 0) keyed_ = step.get();
   steps_.push_back(std::move(step));
   places_.push_back(std::move(place));
   reached_.push_back(0);
@@ -77,6 +84,7 @@ absl::Status Segment::Run(const Batch& in, RowSink* sink) {
     for (size_t i = 0; i < rows_.size(); ++i) {
       Row& row = rows_[i];
       if (timed) began_nanos_ = NowNanos();
+      if (begin == 0 && keyed_ != nullptr) LookAhead(i);
       Resume(row);
       if (begin > 0) {
         Event event{*activation_, i};
@@ -92,6 +100,24 @@ absl::Status Segment::Run(const Batch& in, RowSink* sink) {
         rows_.empty() ? 0 : (NowNanos() - start) / static_cast<int64_t>(rows_.size());
     for (Row& row : rows_) row.nanos += share;
     begin = end + 1;
+  }
+}
+
+void Segment::LookAhead(size_t row) {
+  const auto table_of = [this](const Row& ahead) { return keyed_->KeyTable(*ahead.partition); };
+  if (row + kSlotAhead < rows_.size()) {
+    Row& ahead = rows_[row + kSlotAhead];
+    const StateTable* const table = table_of(ahead);
+    if (!ahead.made && table != nullptr && table->WorthPrefetching()) {
+      ahead.hash = StateTable::Hash(ahead.raw[keyed_->KeyField()].raw);
+      table->PrefetchSlot(ahead.hash);
+    }
+  }
+  if (row + kHeadAhead < rows_.size() && rows_[row + kHeadAhead].hash != 0) {
+    table_of(rows_[row + kHeadAhead])->PrefetchHead(rows_[row + kHeadAhead].hash);
+  }
+  if (row + kEndAhead < rows_.size() && rows_[row + kEndAhead].hash != 0) {
+    table_of(rows_[row + kEndAhead])->PrefetchEnd(rows_[row + kEndAhead].hash);
   }
 }
 

@@ -31,6 +31,7 @@ struct Row {
   Partition* partition = nullptr;
   int64_t time_us = 0;
   int64_t newest_us = 0;  // what the clock of its partition had come to
+  uint64_t hash = 0;      // of the key that Lookahead looks for; 0: none
   std::string_view key;
   std::string_view document;
   json::ScanInfo info;
@@ -97,6 +98,7 @@ class Segment {
   void RunFrom(const Row& row, size_t step, size_t stop);
   void Fan(const Event& event, const Row& row, size_t step, size_t stop);
   void Ended(const Row& row);
+  void LookAhead(size_t row);
   void Resume(const Row& row);
   void Keep(const Row& row, int64_t nanos);
 
@@ -111,6 +113,7 @@ class Segment {
   std::optional<expr::Activation> activation_;
   std::vector<json::Value> absent_;
   int took_slot_ = -1;
+  const Step* keyed_ = nullptr;  // the first that tells which key it will look for
 
   bool look_ = false;
   int64_t ticked_at_ms_ = 0;

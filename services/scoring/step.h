@@ -84,6 +84,14 @@ class Step {
     (void)now_ms;
   }
 
+  // The field of the event (its slot of the scan) by which it will look for a key in `KeyTable`;
+  // -1: not known beforehand.
+  virtual int KeyField() const { return -1; }
+  virtual const StateTable* KeyTable(const Partition& partition) const {
+    (void)partition;
+    return nullptr;
+  }
+
   // For how many events each of its rules has held.
   virtual std::vector<runtime::StepReached::Rule> RulesReached() const { return {}; }
 

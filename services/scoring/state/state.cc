@@ -10,6 +10,8 @@
 namespace levada::scoring {
 namespace {
 
+constexpr size_t kChangesAtOnce = 2000;
+
 uint32_t IdOf(std::string_view name, std::string_view layout) {
   const std::string text = base::StrCat(name, "\n", layout);
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -19,6 +21,40 @@ uint32_t IdOf(std::string_view name, std::string_view layout) {
       static_cast<uint32_t>(BigEndian({reinterpret_cast<const char*>(digest), sizeof(uint32_t)}));
   return id == kClocks ? 1 : id;
 }
+
+// Records of the changelog.
+class Changes {
+ public:
+  Changes(OutputBatch* batch, StageState::FlushChanges flush) : batch_(batch), flush_(flush) {}
+
+  // The value stays as it is until it is produced, which is before the next event.
+  void Put(int32_t partition, const LogKey& key, std::string_view value) {
+    WriteLogKey(key, &key_);
+    Add(partition, key_, &value);
+  }
+  void Forget(int32_t partition, const LogKey& key) {
+    WriteLogKey(key, &key_);
+    Add(partition, key_, nullptr);
+  }
+  void ForgetRaw(int32_t partition, std::string_view key) { Add(partition, key, nullptr); }
+
+ private:
+  void Add(int32_t partition, std::string_view key, const std::string_view* value) {
+    OutputRecord record;
+    record.key = batch_->KeepKey(key);
+    record.has_key = true;
+    record.has_value = value != nullptr;
+    record.partition = partition;
+    record.begin = OutputRecord::kBorrowed;
+    if (value != nullptr) record.borrowed = *value;
+    batch_->records().push_back(record);
+    if (batch_->records().size() >= kChangesAtOnce) flush_(batch_);
+  }
+
+  OutputBatch* batch_;
+  StageState::FlushChanges flush_;
+  std::string key_;
+};
 
 }  // namespace
 
@@ -163,36 +199,21 @@ absl::Status StageState::RestoreOne(const Record& record) {
   return absl::OkStatus();
 }
 
-void StageState::Log(const Partition& partition, uint32_t step, int64_t bucket,
-                     std::string_view key, const std::string_view* value, OutputBatch* changes) {
-  WriteLogKey({step, bucket, key}, &key_);
-  OutputRecord record;
-  record.key = changes->KeepKey(key_);
-  record.has_key = true;
-  record.has_value = value != nullptr;
-  record.partition = partition.number;
-  record.begin = OutputRecord::kBorrowed;
-  // It stays as it is until it is produced, which is before the next event.
-  if (value != nullptr) record.borrowed = *value;
-  changes->records().push_back(record);
-}
-
-void StageState::Checkpoint(OutputBatch* changes) {
+void StageState::Checkpoint(OutputBatch* changes, FlushChanges flush) {
+  Changes log(changes, flush);
   for (auto& [number, partition] : partitions_) {
     for (size_t i = 0; i < steps_.size(); ++i) {
       StepState& step = *partition->steps[i];
+      const uint32_t id = steps_[i].id;
       step.BeforeCheckpoint();
       // First: a key may have come back since.
       for (const auto& [bucket, keys] : step.forgotten_) {
-        for (const std::string& key : keys) {
-          Log(*partition, steps_[i].id, bucket, key, nullptr, changes);
-        }
+        for (const std::string& key : keys) log.Forget(number, {id, bucket, key});
       }
       step.forgotten_.clear();
       for (auto& [bucket, table] : step.tables_) {
         table.TakeChanged([&, bucket = bucket](const StateTable::Entry& entry) {
-          const std::string_view value = entry.value();
-          Log(*partition, steps_[i].id, bucket, entry.key(), &value, changes);
+          log.Put(number, {id, bucket, entry.key()}, entry.value());
         });
       }
     }
@@ -202,21 +223,12 @@ void StageState::Checkpoint(OutputBatch* changes) {
       clock.logged_us = clock.newest_us;
       const std::string_view value(reinterpret_cast<const char*>(&clock.logged_us),
                                    sizeof clock.logged_us);
-      Log(*partition, kClocks, static_cast<int64_t>(i), "", &value, changes);
+      log.Put(number, {kClocks, static_cast<int64_t>(i), ""}, value);
     }
     partition->sources.TakeChanged([&](std::string_view key, const std::string& value) {
-      const std::string_view kept = changes->KeepKey(value);
-      Log(*partition, kClocks, 0, key, &kept, changes);
+      log.Put(number, {kClocks, 0, key}, changes->KeepKey(value));
     });
-    for (const std::string& key : orphan_keys_[number]) {
-      OutputRecord record;
-      record.key = changes->KeepKey(key);
-      record.has_key = true;
-      record.has_value = false;
-      record.partition = number;
-      record.begin = OutputRecord::kBorrowed;
-      changes->records().push_back(record);
-    }
+    for (const std::string& key : orphan_keys_[number]) log.ForgetRaw(number, key);
   }
   orphan_keys_.clear();
   memory_.Cleaned();

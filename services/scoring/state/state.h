@@ -55,6 +55,11 @@ class StepState {
   virtual void Restored() {}
 
   StateTable& table(int64_t bucket = 0);
+  // Null: not made yet.
+  const StateTable* FindTable(int64_t bucket = 0) const {
+    const auto found = tables_.find(bucket);
+    return found == tables_.end() ? nullptr : &found->second;
+  }
   std::map<int64_t, StateTable>& tables() { return tables_; }
   // For StateTable::Erase; of the bucket.
   std::vector<std::string>* forgotten(int64_t bucket = 0) { return &forgotten_[bucket]; }
@@ -133,8 +138,12 @@ class StageState {
   // More has changed than memory has room for.
   bool crowded() const { return memory_.crowded(); }
   absl::Status status() const { return memory_.status(); }
-  // Appends what has changed; forgets that it has.
-  void Checkpoint(OutputBatch* changes);
+  // Appends what has changed; forgets that it has. See runtime::Stateful.
+  using FlushChanges = runtime::Stateful::FlushChanges;
+  void Checkpoint(OutputBatch* changes, FlushChanges flush);
+  void Checkpoint(OutputBatch* changes) {
+    Checkpoint(changes, [](OutputBatch*) {});
+  }
   void Reset();
 
   // Null: not assigned.
@@ -170,8 +179,6 @@ class StageState {
   Partition* FindSlowly(int32_t partition);
   std::vector<uint32_t> step_ids() const;
   absl::Status RestoreOne(const Record& record);
-  void Log(const Partition& partition, uint32_t step, int64_t bucket, std::string_view key,
-           const std::string_view* value, OutputBatch* changes);
 
   int segments_;
   int32_t input_partitions_ = 0;
@@ -183,7 +190,6 @@ class StageState {
   Partition* last_ = nullptr;
   std::map<int32_t, std::set<std::string>> orphan_keys_;  // by partition: keys of the changelog
   uint64_t orphans_ = 0;
-  std::string key_;
 };
 
 }  // namespace levada::scoring

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -97,10 +98,25 @@ class StateTable {
       if (slots_[at].hash == hash && entry->key() == key) return entry;
     }
   }
-  // Brings what Find will read first nearer.
-  void Prefetch(uint64_t hash) const {
+  // What Find and its caller will read, brought into the cache while other things are done: first
+  // where a key is found, some events later the head of its entry, some later the entry's end.
+  void PrefetchSlot(uint64_t hash) const {
     if (count_ > 0) __builtin_prefetch(&slots_[hash & mask_]);
   }
+  void PrefetchHead(uint64_t hash) const {
+    const Entry* const entry = FirstWith(hash);
+    if (entry != nullptr) PrefetchLines(reinterpret_cast<const char*>(entry), kHeadLines);
+  }
+  void PrefetchEnd(uint64_t hash) const {
+    const Entry* const entry = FirstWith(hash);
+    if (entry == nullptr) return;
+    const size_t bytes = sizeof(Entry) + entry->capacity_ + entry->key_size_;
+    if (bytes <= kHeadLines * kLine) return;
+    const size_t end = std::min<size_t>(bytes - kHeadLines * kLine, kEndLines * kLine);
+    PrefetchLines(reinterpret_cast<const char*>(entry) + bytes - end, (end + kLine - 1) / kLine);
+  }
+  // Too many to be in the cache anyway.
+  bool WorthPrefetching() const { return count_ >= kManyKeys; }
   // A key that is not there. Its state is zeroed, and changed.
   Entry* Add(std::string_view key, uint64_t hash, uint32_t size);
   // Changes the size; what is new has no particular value. The entry may move.
@@ -237,6 +253,22 @@ class StateTable {
 
   using VisitEntry = std::function<void(Entry*)>;
   using ExpiredEntry = std::function<bool(Entry&)>;
+
+  static constexpr size_t kLine = 64;
+  static constexpr size_t kHeadLines = 4;
+  static constexpr size_t kEndLines = 3;
+  static constexpr size_t kManyKeys = 4096;
+
+  static void PrefetchLines(const char* at, size_t lines) {
+    for (size_t i = 0; i < lines; ++i) __builtin_prefetch(at + i * kLine);
+  }
+  // The first entry with this hash: most often the one that is looked for.
+  const Entry* FirstWith(uint64_t hash) const {
+    if (count_ == 0) return nullptr;
+    size_t at = hash & mask_;
+    while (slots_[at].entry != nullptr && slots_[at].hash != hash) at = (at + 1) & mask_;
+    return slots_[at].entry;
+  }
 
   static uint64_t Reversed(uint64_t bits);
   Entry* FindSpilled(std::string_view key, uint64_t hash);

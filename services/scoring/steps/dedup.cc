@@ -28,6 +28,10 @@ class Dedup : public Step {
       : by_(std::move(by)), within_us_(within_us), index_(index) {}
 
   std::string_view kind() const override { return "dedup"; }
+  int KeyField() const override { return by_.field(); }
+  const StateTable* KeyTable(const Partition& partition) const override {
+    return partition.steps[index_]->FindTable();
+  }
 
   Verdict Apply(Event& event) override {
     std::string_view key;

@@ -43,6 +43,10 @@ class Features : public Step {
         late_(late) {}
 
   std::string_view kind() const override { return "features"; }
+  int KeyField() const override { return by_.field(); }
+  const StateTable* KeyTable(const Partition& partition) const override {
+    return partition.steps[index_]->FindTable();
+  }
   void EndBatch() override { late_.EndBatch(); }
   void set_index(int index) { index_ = index; }
 
