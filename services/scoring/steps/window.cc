@@ -155,12 +155,14 @@ class SessionsState : public AggregateState {
  public:
   SessionsState(Slab* slab, std::shared_ptr<SessionState> sessions)
       : AggregateState(slab, [sessions](aggregate::Blob* blob) { return sessions->Check(blob); }),
+        slab_(slab),
         sessions_(std::move(sessions)) {}
 
   // Each key that has sessions has a timer that is not later than the first of them closes. One
-  // that is too early is set again.
+  // that is too early is set again. Timers stay in memory, and count there.
   void WakeAt(int64_t watermark_us, std::string_view key) {
     timers_.push_back({watermark_us, std::string(key)});
+    slab_->Count(BytesOf(key));
     std::push_heap(timers_.begin(), timers_.end(), Later());
   }
   // Takes the first of those whose time has come; of one moment the first key.
@@ -192,13 +194,20 @@ class SessionsState : public AggregateState {
     }
   };
 
+  static ptrdiff_t BytesOf(std::string_view key) {
+    static const size_t inside = std::string().capacity();
+    return static_cast<ptrdiff_t>(sizeof(Timer) + (key.size() > inside ? key.size() + 1 : 0));
+  }
+
   void Pop(int64_t* at_us, std::string* key) {
     std::pop_heap(timers_.begin(), timers_.end(), Later());
     *at_us = timers_.back().at_us;
     *key = std::move(timers_.back().key);
     timers_.pop_back();
+    slab_->Count(-BytesOf(*key));
   }
 
+  Slab* const slab_;
   std::shared_ptr<SessionState> sessions_;
   std::vector<Timer> timers_;  // a heap, the first one the earliest
 };
