@@ -39,6 +39,7 @@ class Measured:
         code = self.process.wait(60)
         assert code in exit_codes, f"exit code {code}: {self.log.read_text()}"
         events, cpu = end[0] - begin[0], end[1] - begin[1]
+        assert events > 0, f"the program took all of it between two commits: more events than {self.events:,} are needed"
         return {"events_per_cpu_second": events / cpu, "cpu_us": cpu * 1e6 / events,
                 "events_per_second": events / (end[2] - begin[2]), "peak_mb": memory}
 
