@@ -17,7 +17,7 @@ What counts is the events for each second of processor time that the process use
 between the commits at 20 % and at 90 % of the input, and the most memory that was resident. The
 results of all are counted.
 
-  EVENTS=6000000 ROUNDS=1   how much and how often
+  EVENTS=4000000 ROUNDS=1   how much and how often
   ONLY=levada,limit         which programs
   JOBS=window,join          which jobs
   RESULT=FILE               the numbers as JSON
@@ -40,7 +40,7 @@ from measure import Measured, machine
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ.get("LEVADA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
 PEERS = ROOT / ".deps" / "peers"
-EVENTS = int(os.environ.get("EVENTS", "6000000"))
+EVENTS = int(os.environ.get("EVENTS", "4000000"))
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 PROGRAMS = os.environ.get("ONLY", "limit,levada,streams,flink").split(",")
 PARTITIONS = 4
@@ -157,7 +157,7 @@ class Bench:
         # Flink commits what its last checkpoint had, and ends by the signal; so does a Java program.
         java = program in ("streams", "flink")
         result = measured.measure((143,) if java else (0,), EVENTS // 50 if java else 0)
-        results = read_all(self.kafka, name)
+        results = read_all(self.kafka, name, seconds=300)
         result["results"] = len(results)
         if program == "levada":
             self.shape[job] = len(results), round(statistics.mean(len(record.value) for record in results))
