@@ -17,29 +17,25 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "benchmarks/raw_client.h"
 #include "core/kafka/fetch_waker.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Settings = std::initializer_list<std::pair<const char*, std::string>>;
+using levada::bench::Die;
+using levada::bench::MakeClient;
 
 constexpr int kTimeoutMs = 60'000;
 constexpr int64_t kQueueKbytes = 4096;
 constexpr uint64_t kMillion = 1'000'000;
 std::atomic<bool> stopped{false};
-
-[[noreturn]] void Die(const std::string& what) {
-  std::fprintf(stderr, "kafka_limit: %s\n", what.c_str());
-  std::exit(1);
-}
 
 void Check(rd_kafka_error_t* error) {
   if (error != nullptr) Die(rd_kafka_error_string(error));
@@ -47,19 +43,6 @@ void Check(rd_kafka_error_t* error) {
 
 void Check(rd_kafka_resp_err_t error) {
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) Die(rd_kafka_err2str(error));
-}
-
-rd_kafka_t* MakeClient(rd_kafka_type_t type, const Settings& settings) {
-  char reason[512];
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf, name, value.c_str(), reason, sizeof reason) != RD_KAFKA_CONF_OK) {
-      Die(reason);
-    }
-  }
-  rd_kafka_t* client = rd_kafka_new(type, conf, reason, sizeof reason);
-  if (client == nullptr) Die(reason);
-  return client;
 }
 
 rd_kafka_t* MakeConsumer(const std::string& brokers, const std::string& group,

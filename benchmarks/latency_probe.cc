@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -21,33 +20,17 @@
 #include <vector>
 
 #include "benchmarks/payments.h"
+#include "benchmarks/raw_client.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using levada::bench::Die;
+using levada::bench::MakeClient;
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::seconds kPatience{20};
 constexpr std::string_view kId = R"("id":"e)";
-
-[[noreturn]] void Die(const std::string& what) {
-  std::fprintf(stderr, "latency_probe: %s\n", what.c_str());
-  std::exit(1);
-}
-
-rd_kafka_t* MakeClient(rd_kafka_type_t type,
-                       std::initializer_list<std::pair<const char*, std::string>> settings) {
-  char reason[512];
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf, name, value.c_str(), reason, sizeof reason) != RD_KAFKA_CONF_OK) {
-      Die(reason);
-    }
-  }
-  rd_kafka_t* client = rd_kafka_new(type, conf, reason, sizeof reason);
-  if (client == nullptr) Die(reason);
-  return client;
-}
 
 class Probe {
  public:
