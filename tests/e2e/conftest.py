@@ -1,6 +1,10 @@
+import pathlib
+import subprocess
+
 import pytest
 
 from e2e.pipeline import Pipeline
+from e2e.runner import SMALL
 
 
 @pytest.fixture
@@ -19,3 +23,22 @@ def make_pipeline(tmp_path, build_dir, unique, request):
     yield make
     for pipeline in made:
         pipeline.close()
+
+
+@pytest.fixture
+def levada(build_dir, tmp_path):
+    """levada("validate", FILE, input="…"): runs it in an empty folder."""
+    def run(*arguments, input: str = "", **more) -> subprocess.CompletedProcess:
+        return subprocess.run([str(build_dir / "bin" / "levada"), *map(str, arguments)], input=input, text=True,
+                              capture_output=True, timeout=60, cwd=tmp_path, **more)
+    return run
+
+
+@pytest.fixture
+def small(tmp_path, unique):
+    """small(partitions=4): a manifest of one stage without any server but Kafka."""
+    def write(partitions: int = 2, retention: str = "7d") -> pathlib.Path:
+        file = tmp_path / "small.yaml"
+        file.write_text(SMALL.format(name=unique, partitions=partitions, retention=retention))
+        return file
+    return write

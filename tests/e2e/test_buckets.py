@@ -7,7 +7,7 @@ import pathlib
 import pytest
 import yaml
 
-from e2e.test_cli import Runner
+from e2e.runner import Runner
 from lib import kafka as topics
 from lib.wait import eventually
 

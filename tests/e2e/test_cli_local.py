@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from e2e.test_cli import SMALL, Runner
+from e2e.runner import SMALL, Runner
 from lib import kafka as topics
 from lib.wait import eventually
 

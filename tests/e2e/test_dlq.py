@@ -7,7 +7,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 
-from e2e.test_cli import SMALL
+from e2e.runner import SMALL
 from lib import kafka as topics
 from lib.kafka import Record
 from lib.wait import eventually
