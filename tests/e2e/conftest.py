@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from e2e.pipeline import Pipeline
-from e2e.runner import SMALL
+from e2e.runner import SMALL, Runner
 
 
 @pytest.fixture
@@ -42,3 +42,18 @@ def small(tmp_path, unique):
         file.write_text(SMALL.format(name=unique, partitions=partitions, retention=retention))
         return file
     return write
+
+
+@pytest.fixture
+def make_runner(build_dir, tmp_path, kafka):
+    made = []
+
+    def make(manifest, *arguments, ready: bool = True) -> Runner:
+        made.append(Runner(build_dir, tmp_path, kafka, manifest, *arguments))
+        if ready:
+            made[-1].wait_ready()
+        return made[-1]
+
+    yield make
+    for runner in made:
+        runner.stop()

@@ -9,23 +9,7 @@ import pytest
 import yaml
 
 from e2e.pipeline import ROOT, SAMPLE
-from e2e.runner import Runner
 from lib.wait import eventually
-
-
-@pytest.fixture
-def make_runner(build_dir, tmp_path, kafka):
-    made = []
-
-    def make(manifest, *arguments, ready: bool = True) -> Runner:
-        made.append(Runner(build_dir, tmp_path, kafka, manifest, *arguments))
-        if ready:
-            made[-1].wait_ready()
-        return made[-1]
-
-    yield make
-    for runner in made:
-        runner.stop()
 
 
 class TestRun:
