@@ -13,7 +13,6 @@
 
 #include <deque>
 #include <optional>
-#include <thread>
 
 #include "core/base/log.h"
 #include "core/base/units.h"
@@ -22,6 +21,7 @@
 #include "core/runtime/latency.h"
 #include "core/runtime/record_limits.h"
 #include "core/runtime/snapshot_taker.h"
+#include "core/runtime/snapshots_of.h"
 #include "core/runtime/stage_output.h"
 #include "core/runtime/state_reader.h"
 #include "core/runtime/worker.h"
@@ -337,46 +337,6 @@ class Session : public kafka::RebalanceListener {
   bool assigned_ = false;
   bool closing_ = false;
   absl::Status failed_;
-};
-
-// Over all sessions of a worker.
-class SnapshotsOf {
- public:
-  SnapshotsOf(const Worker& worker, const Stateful* state) : worker_(worker) {
-    if (state == nullptr || state->changelog().empty()) return;
-    changelog_ = state->changelog();
-    probe_.emplace(worker.context.registry, worker.context.Labels());
-  }
-  ~SnapshotsOf() {
-    // The last ones may be large.
-    while (snapshots_ && snapshots_->busy()) {
-      worker_.control.Beat();
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-  }
-
-  // When Kafka is reached. Null: none are taken.
-  absl::StatusOr<Snapshots*> Get() {
-    if (changelog_.empty() || worker_.context.state_dir.empty() || opened_) return snapshots_.get();
-    const auto kept = TombstonesKept(worker_.kafka, changelog_);
-    if (!kept.ok()) return kept.status();
-    opened_ = true;
-    if (!*kept) {
-      base::LogWarn("no snapshots of the state: it is not known how long tombstones stay",
-                    {{"topic", changelog_}, {"missing", "delete.retention.ms"}});
-      return nullptr;
-    }
-    snapshots_ = Snapshots::Open({worker_.context.state_dir + "/snapshots", changelog_, **kept / 2},
-                                 &*probe_);
-    return snapshots_.get();
-  }
-
- private:
-  const Worker& worker_;
-  std::string changelog_;
-  std::optional<SnapshotProbe> probe_;
-  bool opened_ = false;
-  std::unique_ptr<Snapshots> snapshots_;
 };
 
 }  // namespace
