@@ -8,9 +8,9 @@ using kube::ObjectKey;
 
 std::optional<size_t> Turns::Take(const ObjectKey& pipeline, const std::string& job,
                                   int64_t now_micros, const Ended& ended) {
-  if (!running_.contains(pipeline) && running_.size() >= kMost) {
+  if (!running_.contains(pipeline) && Full(now_micros)) {
     std::erase_if(running_, [&](const auto& each) { return ended(each.first, each.second); });
-    if (running_.size() >= kMost) {
+    if (Full(now_micros)) {
       const auto [mine, is_new] = waiting_.emplace(pipeline, drawn_);
       if (is_new) ++drawn_;
       return static_cast<size_t>(std::count_if(
@@ -26,6 +26,12 @@ void Turns::Begin(const ObjectKey& pipeline, const std::string& job, int64_t now
   waiting_.erase(pipeline);
   Turn& turn = running_[pipeline];
   if (turn.job != job) turn = {job, now_micros};
+}
+
+bool Turns::Full(int64_t now_micros) const {
+  return static_cast<size_t>(std::count_if(running_.begin(), running_.end(), [&](const auto& each) {
+           return each.second.since_micros + kLongestMicros > now_micros;
+         })) >= kMost;
 }
 
 void Turns::Done(const ObjectKey& pipeline) {

@@ -16,7 +16,8 @@
 //   …
 //   turns.Done(pipeline);
 //
-// Who has a turn keeps it until Done, or until somebody who waits finds that its Job has ended.
+// Who has a turn keeps it until Done, until somebody who waits finds that its Job has ended, or for
+// kLongestMicros: four Jobs whose pods cannot start are not to hold up everybody else.
 //
 // Threads: one at a time.
 namespace levada::controller {
@@ -24,6 +25,7 @@ namespace levada::controller {
 class Turns {
  public:
   static constexpr size_t kMost = 4;
+  static constexpr int64_t kLongestMicros = 60'000'000;
 
   struct Turn {
     std::string job;
@@ -39,6 +41,8 @@ class Turns {
   void Done(const kube::ObjectKey& pipeline);
 
  private:
+  bool Full(int64_t now_micros) const;
+
   std::map<kube::ObjectKey, Turn> running_;
   std::map<kube::ObjectKey, uint64_t> waiting_;  // the number that each has drawn
   uint64_t drawn_ = 0;

@@ -17,8 +17,9 @@ class TurnsTest : public testing::Test {
     for (size_t i = 0; i < Turns::kMost; ++i) EXPECT_EQ(Take(i), std::nullopt);
   }
 
-  std::optional<size_t> Take(size_t i) { return turns_.Take(Key(i), "job", 0, ended_); }
+  std::optional<size_t> Take(size_t i) { return turns_.Take(Key(i), "job", now_, ended_); }
 
+  int64_t now_ = 0;
   Turns turns_;
   Turns::Ended ended_ = [](const ObjectKey&, const Turns::Turn&) { return false; };
 };
@@ -47,6 +48,15 @@ TEST_F(TurnsTest, ATurnWhoseJobHasEndedIsFree) {
   };
   EXPECT_EQ(Take(10), std::nullopt);
   EXPECT_EQ(Take(2), 0u);
+}
+
+TEST_F(TurnsTest, JobsThatDoNotEndHoldUpOthersForABoundedTime) {
+  now_ = Turns::kLongestMicros - 1;
+  EXPECT_EQ(Take(10), 0u);
+  now_ = Turns::kLongestMicros;
+  turns_.Begin(Key(0), "job", now_);  // it is seen again, and is no younger by that
+  for (size_t i = 10; i < 10 + Turns::kMost; ++i) EXPECT_EQ(Take(i), std::nullopt);
+  EXPECT_EQ(Take(20), 0u);
 }
 
 TEST_F(TurnsTest, JobsThatAreThereCount) {
