@@ -55,7 +55,7 @@ TEST_F(RestoreTest, EachEventCountsOnceWhateverSnapshotsThereAre) {
   std::atomic<int> ended{0};
   counting.ends = [&](Phase) { return random.Below(15) == 0 && ++ended > 0; };
   RunningCount worker(scene_, counting, "one");
-  while (written_ < 20'000 && (written_ < 4000 || ended < 8)) {
+  while (written_ < 200'000 && (written_ < 4000 || ended < 8)) {
     WriteKeys(scene_.in, Keys(100));
     written_ += 100;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
