@@ -100,8 +100,8 @@ void StateMemory::Failed(const absl::Status& status) {
   failing_ = true;
   tell_again_at_ = now + kTellAgainAfter;
   base::LogError(
-      "state stays in memory beyond its bound: the disk takes nothing. Make room there, or give the "
-      "stage a larger disk or more state.memory; it is tried again every ten seconds",
+      "state stays in memory beyond its bound: the disk takes nothing. Make room there, or give "
+      "more state.memory or a larger disk; it is tried again every ten seconds",
       {{"reason", status.message()}, {"limit_bytes", static_cast<uint64_t>(limit_)}});
 }
 
