@@ -15,8 +15,6 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
-// A group waits for members that have died as long as a session lasts, 10 s.
-constexpr std::chrono::seconds kPlaceTimeout{12};
 
 class ConsumerImpl : public Consumer {
  public:
@@ -25,7 +23,7 @@ class ConsumerImpl : public Consumer {
 
   ~ConsumerImpl() override {
     Close();
-    if (client_ != nullptr && !MayEnd()) return;  // its threads go with the process
+    if (left_alone_) return;  // its threads go with the process
     if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
     if (client_ != nullptr) rd_kafka_destroy(client_);
   }
@@ -144,29 +142,20 @@ class ConsumerImpl : public Consumer {
   void Close() override {
     if (std::exchange(closed_, true) || client_ == nullptr) return;
     waker_.reset();
-    AwaitPlace();
-    if (MayEnd()) rd_kafka_consumer_close(client_);
+    if (!placed_) {
+      rd_kafka_unsubscribe(client_);  // from here on no group takes it in
+      left_alone_ = WasTakenIn();
+    }
+    rd_kafka_consumer_close(client_);
   }
 
  private:
-  // librdkafka 2.0 ends the process (an assertion of its sticky assignor) when a client is
-  // destroyed that was taken into the group and has not been told its first partitions. Where the
-  // group's broker does not get that far, such a client is left to itself.
-  bool MayEnd() const { return placed_ || !InGroup(); }
-
-  void AwaitPlace() {
-    const auto until = std::chrono::steady_clock::now() + kPlaceTimeout;
-    while (!MayEnd() && std::chrono::steady_clock::now() < until) {
-      rd_kafka_message_t* const message = rd_kafka_consumer_poll(client_, 20);
-      if (message != nullptr) rd_kafka_message_destroy(message);
-    }
-  }
-
-  bool InGroup() const {
-    char* const member = rd_kafka_memberid(client_);
-    const bool in = member != nullptr && *member != '\0';
-    if (member != nullptr) rd_kafka_mem_free(client_, member);
-    return in;
+  // Whether a group has ever let it join. librdkafka before 2.3 ends the process (an assertion of
+  // its sticky assignor, confluentinc/librdkafka#4312) when such a client is destroyed that has
+  // not been told its first partitions: it leaves the group and is then left to itself.
+  bool WasTakenIn() const {
+    const char* const protocol = rd_kafka_rebalance_protocol(client_);
+    return protocol != nullptr && std::string_view(protocol) != "NONE";
   }
 
   // What the client says while it has no place in the group: neither a member's name nor a
@@ -368,7 +357,8 @@ class ConsumerImpl : public Consumer {
   absl::Status assign_error_;
   bool paused_ = false;
   bool closed_ = false;
-  bool placed_ = false;  // partitions were given to it, be it none
+  bool placed_ = false;      // partitions were given to it, be it none
+  bool left_alone_ = false;  // see WasTakenIn
 };
 
 }  // namespace
