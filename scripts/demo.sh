@@ -73,11 +73,11 @@ trap 'exit 143' TERM
 demo_py() { PYTHONPATH=scripts/lib "$VENV_PYTHON" scripts/lib/demo.py --name "$name" --dir "$dir" "$@"; }
 
 start_servers() {
-  local server
-  for server in kafka opensearch smtp; do
+  local server servers=(kafka opensearch smtp)
+  for server in "${servers[@]}"; do
     tests/servers/"$server".sh status >/dev/null 9>&- || started+=("$server")
   done
-  scripts/servers.sh up 9>&-
+  scripts/servers.sh up "${servers[@]}" 9>&-
   eval "$(scripts/shell-env.sh)"
 }
 
