@@ -1,7 +1,7 @@
 """What the steps of `streams` are to give, record by record.
 
 It knows nothing of transactions, batches or workers. It goes through each partition's records in their order,
-and keeps for a key what docs/guide/scoring.md says that a step keeps.
+and keeps for a key what docs/steps says that a step keeps.
 """
 
 import bisect
@@ -80,7 +80,6 @@ class Partition:
         self._windows = collections.defaultdict(dict)  # beginning → user → [count, total, most]
         self._sessions = collections.defaultdict(list)  # user → [[first, last, count, total]]
         self._ends = collections.defaultdict(set)  # moment → users whose sessions may close
-        self._looked_at = None
 
     def take(self, event: dict, out) -> None:
         at = event["at"]
