@@ -3,7 +3,6 @@
 import json
 import socket
 import subprocess
-import time
 
 import pytest
 import yaml
@@ -84,10 +83,16 @@ class TestRun:
 
     def test_the_table_for_people(self, build_dir, tmp_path, kafka, small):
         """Without --json: a table at once and at the end, with a line a stage."""
-        run = subprocess.Popen([build_dir / "bin" / "levada", "run", small(), "--kafka", kafka.address],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-        time.sleep(3)
-        run.terminate()
-        out, err = run.communicate(timeout=60)
+        table = tmp_path / "table"
+        with open(table, "wb") as out:
+            run = subprocess.Popen([build_dir / "bin" / "levada", "run", small(), "--kafka", kafka.address],
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        try:
+            eventually(lambda: "\nwork " in table.read_text(), "the table")
+            run.terminate()
+            _, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
         assert run.returncode == 0 and "draining" in err
-        assert out.count("STAGE") >= 2 and out.count("\nwork ") >= 2 and "logs: .levada/" in out
+        text = table.read_text()
+        assert text.count("STAGE") >= 2 and text.count("\nwork ") >= 2 and "logs: .levada/" in text
