@@ -1,10 +1,12 @@
 import pathlib
+import random
 import subprocess
 
 import pytest
 
 from e2e.pipeline import Pipeline
 from e2e.runner import SMALL, Runner
+from e2e.streams import Streams
 
 
 @pytest.fixture
@@ -57,3 +59,25 @@ def make_runner(build_dir, tmp_path, kafka):
     yield make
     for runner in made:
         runner.stop()
+
+
+@pytest.fixture
+def dice():
+    """Chance that can be had again: its seed is printed."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    return random.Random(seed)
+
+
+@pytest.fixture
+def make_streams(tmp_path, build_dir, unique):
+    """make_streams(kafka, MANIFEST): a pipeline of steps with state. All of its processes end with the test."""
+    made = []
+
+    def make(kafka, *manifest: str) -> Streams:
+        made.append(Streams(tmp_path, build_dir, unique, kafka.address, *manifest))
+        return made[-1]
+
+    yield make
+    for pipeline in made:
+        pipeline.close()

@@ -4,6 +4,7 @@ as they were written (streams_model.py).
 
 import collections
 import datetime
+import itertools
 import json
 import pathlib
 import random
@@ -16,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from e2e.pipeline import Pipeline
 from e2e.streams_model import BASKET_MS, Dedup, Expected, Partition, Sources, canonical
 from lib import kafka as topics
+from lib.wait import eventually
 
 PARTITIONS = 6
 BEGIN_MS = 1_750_000_000_000
@@ -94,6 +96,24 @@ spec:
       to: {name}.shops
 """
 
+# A smaller one.
+ONCE = """
+apiVersion: levada.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: {name}}}
+spec:
+  topics:
+  - {{name: {name}.in, partitions: 2, key: user}}
+  - {{name: {name}.out}}
+  stages:
+  - name: first
+    scoring:
+      from: {name}.in
+      steps:
+      - dedup: {{by: [user], within: 1h}}
+      to: {name}.out
+"""
+
 
 class Streams(Pipeline):
     """The pipeline above, or a smaller one, under a name of its own. Its table is filled before it starts."""
@@ -108,6 +128,8 @@ class Streams(Pipeline):
         self.write()
         self.sets, self.arguments, self.inside = {}, [], []
         self.runs, self.runner = 0, None
+        # Of the input the ends, and of the topic in between the last records when the input had been read up to there.
+        self._between: tuple[dict[int, int], dict[int, int]] = {}, {}
         declared = self.document["spec"]["topics"]
         topics.create_topic(kafka, self.topic("in"), declared[0]["partitions"])
         if self.topic("users") not in (topic["name"] for topic in declared):
@@ -129,11 +151,23 @@ class Streams(Pipeline):
         return f"levada.default.{self.name}.shops-by-basket-event-shop.input"
 
     def has_read_everything(self) -> bool:
+        """Every stage, the one of the topic in between too. What a killed worker left there in an open transaction is
+        waited for: Kafka ends it."""
         try:
-            return all(topics.group_lag(self.kafka, f"levada.default.{self.name}.{stage}", self.topic("in")) == 0
-                       for stage in ("enrich", "minutes", "visits", "shops"))
+            if any(topics.group_lag(self.kafka, self._group(stage), self.topic("in"))
+                   for stage in ("enrich", "minutes", "visits", "shops")):
+                return False
+            ends = topics.end_offsets(self.kafka, self.topic("in"))
+            if self._between[0] != ends:
+                self._between = ends, {record.partition: record.offset for record in read(self.kafka, self.between)}
+            committed = topics.group_offsets(self.kafka, self._group("shops-by-basket-event-shop"))
+            return all(committed.get((self.between, partition), 0) > last
+                       for partition, last in self._between[1].items())
         except KafkaException:  # the broker is being restarted
             return False
+
+    def _group(self, stage: str) -> str:
+        return f"levada.default.{self.name}.{stage}"
 
 
 def make(count: int, seed: int) -> Iterator[topics.Record]:
@@ -162,6 +196,27 @@ def make(count: int, seed: int) -> Iterator[topics.Record]:
             yield topics.Record(json.dumps(dict(event, items="none")).encode(), key)
         else:
             yield topics.Record(json.dumps(event).encode(), key)
+
+
+def feed(pipeline: Streams, events, rate: float = 0) -> None:
+    """At `rate` events a second; 0: as fast as it goes."""
+    for part in iter(lambda: list(itertools.islice(events, 2000 if rate else 50_000)), []):
+        topics.produce(pipeline.kafka, pipeline.topic("in"), part, seconds=600, message_timeout_ms="600000")
+        if rate:
+            time.sleep(len(part) / rate)
+
+
+def send(pipeline: Streams, *users: str) -> None:
+    """To the pipeline ONCE; returns when its stage has read them."""
+    topics.produce(pipeline.kafka, pipeline.topic("in"),
+                   [topics.Record(b'{"user": "%s"}' % user.encode(), user.encode()) for user in users])
+    eventually(lambda: topics.group_lag(pipeline.kafka, f"levada.default.{pipeline.name}.first", pipeline.topic("in"))
+               == 0, "the stage has read it")
+
+
+def came_out(pipeline: Streams) -> list[str]:
+    """The users that ONCE has let pass."""
+    return sorted(record.value.decode()[10:-2] for record in topics.read_all(pipeline.kafka, pipeline.topic("out")))
 
 
 class Read(NamedTuple):

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from e2e import streams
-from e2e.test_state_faults import dice, feed, make_streams  # noqa: F401 (fixtures)
 from e2e.test_state_local import scrape
 from lib.disk import SmallDisk
 from lib.wait import eventually
@@ -40,7 +39,7 @@ def takes_more_than_its_bound(pipeline: streams.Streams) -> bool:
 
 
 @pytest.mark.timeout(900)
-def test_state_on_a_full_disk_gives_what_one_computation_gives(make_streams, make_disk, kafka, dice):  # noqa: F811
+def test_state_on_a_full_disk_gives_what_one_computation_gives(make_streams, make_disk, kafka, dice):
     pipeline = make_streams(kafka)
     for stage in pipeline.document["spec"]["stages"]:
         stage["scoring"]["state"] = {"memory": f"{MEMORY_MB}Mi"}
@@ -51,7 +50,7 @@ def test_state_on_a_full_disk_gives_what_one_computation_gives(make_streams, mak
     events = streams.make(260_000, dice.randrange(1 << 30))
 
     def send(count: int) -> None:
-        feed(pipeline, itertools.islice(events, count))
+        streams.feed(pipeline, itertools.islice(events, count))
         eventually(pipeline.has_read_everything, "all is read", 300, every=0.5)
 
     # The disk is too small for what memory has no room for.

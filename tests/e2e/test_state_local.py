@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from e2e import streams
-from e2e.test_state_faults import ONCE, Chaos, came_out, dice, feed, make_streams, send  # noqa: F401 (fixtures)
+from e2e.chaos import Chaos
+from e2e.streams import ONCE, came_out, feed, send
 from lib.wait import eventually
 
 
@@ -60,7 +61,7 @@ def test_snapshots_are_written_as_often_as_the_manifest_says(make_streams, kafka
 
 
 @pytest.mark.timeout(900)
-def test_state_beyond_memory_gives_what_one_computation_gives(make_streams, kafka, dice):  # noqa: F811
+def test_state_beyond_memory_gives_what_one_computation_gives(make_streams, kafka, dice):
     """Some 300,000 keys in 8 MiB, while workers are killed and partitions move."""
     pipeline = make_streams(kafka)
     for stage in pipeline.document["spec"]["stages"]:
