@@ -308,8 +308,13 @@ std::unique_ptr<runtime::StateWalk> Chain::Detach(int32_t partition) {
 }
 
 void Chain::Checkpoint(OutputBatch* changes, FlushChanges flush) {
-  const std::lock_guard lock(state_.mutex);
-  state_.Checkpoint(changes, flush);
+  std::unique_lock lock(state_.mutex);
+  // Who looks at the state is not to wait for Kafka. A look changes nothing that has to be written.
+  state_.Checkpoint(changes, [&](OutputBatch* some) {
+    lock.unlock();
+    flush(some);
+    lock.lock();
+  });
 }
 
 absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {

@@ -4,6 +4,9 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "services/scoring/testing.h"
@@ -165,6 +168,82 @@ TEST_F(ChainTest, BatchesDoNotMixEvents) {
   EXPECT_EQ(out_.dead_letters().size(), dead);
   EXPECT_EQ(out_.filtered + out_.dead_letters().size() + alone.size(), events.size());
   EXPECT_EQ(Process(events), alone);  // and again, with what the first left in memory
+}
+
+// A checkpoint may wait for Kafka.
+TEST_F(ChainTest, StateIsLookedAtInTheMiddleOfACheckpoint) {
+  constexpr int kKeys = 4500;
+  Make(ManifestWith("      - dedup: {by: [id], within: 1h}\n"));
+  chain_->state()->Assign(0, 1);
+  chain_->state()->Restored(0);
+  std::vector<std::string> events;
+  for (int i = 0; i < kKeys; ++i) events.push_back(base::StrCat("{\"id\":", i, "}"));
+  ASSERT_EQ(Process(events).size(), size_t{kKeys});
+  const auto detector = Chain::Make(stage_->context(), chain_.get());
+  ASSERT_TRUE(detector.ok()) << detector.status();
+  std::vector<std::future<void>> looks;  // outlive the checkpoint, which they may wait for
+  size_t written = 0;
+  const auto flush = [&](OutputBatch* changes) {
+    looks.push_back(std::async(std::launch::async, [&] {
+      OutputBatch out;
+      EXPECT_TRUE(chain_->Owns(0));
+      EXPECT_TRUE((*detector)->Process(batch_, &out).ok());
+      EXPECT_EQ(out.filtered, uint64_t{kKeys}) << "all of them are known";
+    }));
+    EXPECT_EQ(looks.back().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+    written += changes->records().size();
+    changes->Clear();
+  };
+  OutputBatch changes;
+  chain_->state()->Checkpoint(&changes, flush);
+  EXPECT_EQ(looks.size(), 2u);
+  EXPECT_EQ(written + changes.records().size(), size_t{kKeys} + 1) << "and the clock";
+}
+
+// Kafka takes any number as a record's time, and without a field it is the event's.
+TEST_F(ChainTest, ARecordWhoseTimeHasNoYearIsADeadLetterAndLeavesTheStateAsItWas) {
+  const std::string manifest = ManifestWith(R"(      - dedup: {by: [id], within: 1h}
+      - features: {by: [id], over: [1h], set: [{name: seen, value: count()}]}
+)");
+  constexpr int64_t kNowMs = 1'793'606'400'000;
+  std::vector<std::string> results;
+  const auto process = [&](int64_t time_ms, const char* event) {
+    batch_ = Batch::FromValues("in", {event}, 0, time_ms);
+    out_.Clear();
+    ASSERT_TRUE(chain_->Process(batch_, &out_).ok());
+    for (const OutputRecord& record : out_.records()) results.emplace_back(out_.Value(record));
+  };
+  std::map<std::string, std::string> changelog;
+  const auto begin = [&] {
+    Make(manifest);
+    chain_->state()->Assign(0, 1);
+    std::vector<Record> records;
+    for (const auto& [key, value] : changelog) {
+      records.push_back({.key = key, .value = value, .has_key = true});
+    }
+    ASSERT_TRUE(chain_->state()->Restore(Batch("changelog", records, nullptr)).ok());
+    chain_->state()->Restored(0);
+  };
+  begin();
+  for (const int64_t before : {-1, 0}) process(before, R"({"id":"none"})");
+  EXPECT_THAT(results, ElementsAre(R"({"id":"none","seen_1h":1})"))
+      << "a producer that gives no time";
+  results.clear();
+  process(kNowMs, R"({"id":"a"})");
+  for (const int64_t wrong : {kNowMs * 1'000, kNowMs * 1'000'000, kNowMs * -1'000}) {
+    process(wrong, R"({"id":"b"})");
+    EXPECT_THAT(Errors(), ElementsAre(base::StrCat("time of the record, ", wrong,
+                                                   " ms: years go from 0001 to 9999")));
+  }
+  OutputBatch changes;
+  chain_->state()->Checkpoint(&changes);
+  for (const OutputRecord& change : changes.records()) {
+    changelog[std::string(change.key)] = changes.Value(change);
+  }
+  begin();
+  process(kNowMs + 1, R"({"id":"a"})");
+  process(kNowMs + 2, R"({"id":"b"})");
+  EXPECT_THAT(results, ElementsAre(R"({"id":"a","seen_1h":1})", R"({"id":"b","seen_1h":1})"));
 }
 
 TEST_F(ChainTest, AStageThatCannotBeMadeSaysWhichStep) {

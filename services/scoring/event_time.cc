@@ -8,6 +8,12 @@ namespace {
 
 constexpr int64_t kMaxAheadMicros = base::kMicrosPerDay;
 
+// Kafka takes any number from a producer: one that gives micro- or nanoseconds, too.
+bool HasYear(const Record& record) {
+  return record.timestamp_ms >= base::kMinMicros / 1000 &&
+         record.timestamp_ms <= base::kMaxMicros / 1000;
+}
+
 }  // namespace
 
 EventTime::EventTime(const v1::Topic* from, expr::Env* env) {
@@ -19,6 +25,11 @@ EventTime::EventTime(const v1::Topic* from, expr::Env* env) {
 bool EventTime::Read(const Record& record, std::span<const json::Value> slots, int64_t* micros,
                      std::string* error) {
   if (slot_ < 0) {
+    if (!HasYear(record)) {
+      *error = base::StrCat("time of the record, ", record.timestamp_ms,
+                            " ms: years go from 0001 to 9999");
+      return false;
+    }
     *micros = record.timestamp_ms * 1000;
     return true;
   }
@@ -40,7 +51,8 @@ bool EventTime::Read(const Record& record, std::span<const json::Value> slots, i
     return false;
   }
   *micros = *time;
-  if (record.timestamp_ms > 0 && *micros - record.timestamp_ms * 1000 > kMaxAheadMicros) {
+  if (record.timestamp_ms > 0 && HasYear(record) &&
+      *micros - record.timestamp_ms * 1000 > kMaxAheadMicros) {
     *error = base::StrCat("time of the event, field ", field_, ": ", base::FormatTimestamp(*micros),
                           " is more than a day after its arrival, ",
                           base::FormatTimestamp(record.timestamp_ms * 1000));

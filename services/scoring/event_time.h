@@ -15,7 +15,8 @@
 //   if (!time.Read(record, slots, &micros, &error)) …   // a dead letter
 //
 // A time more than a day ahead of the record's arrival is an error: one such event would close all
-// windows and make the events after it late.
+// windows and make the events after it late. So is a record's own time that has no year: it was not
+// milliseconds.
 //
 // Threads: one at a time.
 namespace levada::scoring {
