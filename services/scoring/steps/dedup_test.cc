@@ -82,7 +82,7 @@ class DedupTest : public testing::Test {
     const std::string value = base::StrCat(R"({"id":")", id, R"(","at":)", at_ms, "}");
     const Record record{.key = id,
                         .value = value,
-                        .timestamp_ms = kBeginMs + 36'000'000,
+                        .timestamp_ms = at_ms + 36'000'000,
                         .has_key = true,
                         .native = this};
     out_.Clear();
@@ -111,6 +111,16 @@ TEST_F(DedupTest, WhatIsFartherApartIsNoCopyHoweverFarTheOtherSourceIsBehind) {
   EXPECT_TRUE(Keeps(0, 0, "a"));
   EXPECT_TRUE(Keeps(0, 3'600'000, "a"));
   EXPECT_FALSE(Keeps(0, 3'700'000, "a"));
+}
+
+TEST_F(DedupTest, OfAKeyTheLast1024TimesAreKnown) {
+  constexpr int kEvents = 1025;
+  constexpr int64_t kApartMs = kWithinMs * 11 / 10;
+  EXPECT_TRUE(Keeps(1, 0, "b"));
+  for (int i = 1; i <= kEvents; ++i) ASSERT_TRUE(Keeps(0, i * kApartMs, "a")) << i;
+  Begin();
+  EXPECT_TRUE(Keeps(1, kApartMs, "a")) << "as the first, which is forgotten";
+  EXPECT_FALSE(Keeps(1, 2 * kApartMs, "a")) << "as the second";
 }
 
 TEST_F(DedupTest, InAnyOrderOfTheSourcesACopyIsWhatIsNearToWhatWasKept) {
