@@ -104,20 +104,22 @@ absl::Status Segment::Run(const Batch& in, RowSink* sink) {
 }
 
 void Segment::LookAhead(size_t row) {
-  const auto table_of = [this](const Row& ahead) { return keyed_->KeyTable(*ahead.partition); };
   if (row + kSlotAhead < rows_.size()) {
     Row& ahead = rows_[row + kSlotAhead];
-    const StateTable* const table = table_of(ahead);
-    if (!ahead.made && table != nullptr && table->WorthPrefetching()) {
+    const StateTable* const table = ahead.made ? nullptr : keyed_->KeyTable(*ahead.partition);
+    if (table != nullptr && table->WorthPrefetching()) {
+      ahead.table = table;
       ahead.hash = StateTable::Hash(ahead.raw[keyed_->KeyField()].raw);
       table->PrefetchSlot(ahead.hash);
     }
   }
-  if (row + kHeadAhead < rows_.size() && rows_[row + kHeadAhead].hash != 0) {
-    table_of(rows_[row + kHeadAhead])->PrefetchHead(rows_[row + kHeadAhead].hash);
+  if (row + kHeadAhead < rows_.size()) {
+    const Row& ahead = rows_[row + kHeadAhead];
+    if (ahead.table != nullptr) ahead.table->PrefetchHead(ahead.hash);
   }
-  if (row + kEndAhead < rows_.size() && rows_[row + kEndAhead].hash != 0) {
-    table_of(rows_[row + kEndAhead])->PrefetchEnd(rows_[row + kEndAhead].hash);
+  if (row + kEndAhead < rows_.size()) {
+    const Row& ahead = rows_[row + kEndAhead];
+    if (ahead.table != nullptr) ahead.table->PrefetchEnd(ahead.hash);
   }
 }
 

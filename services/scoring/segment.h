@@ -31,7 +31,10 @@ struct Row {
   Partition* partition = nullptr;
   int64_t time_us = 0;
   int64_t newest_us = 0;  // what the clock of its partition had come to
-  uint64_t hash = 0;      // of the key that Lookahead looks for; 0: none
+  // Where LookAhead has found out that its key will be looked for, and by which hash; null:
+  // nowhere.
+  const StateTable* table = nullptr;
+  uint64_t hash = 0;
   std::string_view key;
   std::string_view document;
   json::ScanInfo info;
