@@ -4,9 +4,8 @@
 
 #include <map>
 
-#include "core/base/strings.h"
 #include "services/scoring/state/log_key.h"
-#include "services/scoring/state/state.h"
+#include "services/scoring/state/testing.h"
 
 namespace levada::scoring {
 namespace {
@@ -14,18 +13,10 @@ namespace {
 constexpr size_t kAtOnce = 2000;
 constexpr int kKeys = 4500;
 
-class AnyState : public StepState {
- public:
-  using StepState::StepState;
-  bool Valid(std::string_view) const override { return true; }
-};
-
 class CheckpointTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(
-        state_.AddStep("step", "", [](Slab* slab) { return std::make_unique<AnyState>(slab); })
-            .ok());
+    ASSERT_TRUE(state_.AddStep("step", "", MakeAny).ok());
     state_.Assign(0);
     state_.Restored(0);
   }

@@ -4,38 +4,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <prometheus/registry.h>
 
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <random>
 #include <tuple>
-#include <unordered_set>
 
 #include "core/base/random.h"
 #include "services/scoring/state/blob.h"
-#include "services/scoring/state/state.h"
-#include "services/scoring/state/tag_bag.h"
-#include "services/scoring/testing.h"
+#include "services/scoring/state/testing.h"
 
 namespace levada::scoring {
 namespace {
 
 using testing::HasSubstr;
 using Records = std::vector<std::pair<std::string, std::optional<std::string>>>;
-
-std::string KeyOf(uint64_t number) {
-  return base::StrCat("key-", number * 7919, std::string(number % 40, 'x'));
-}
-
-class AnyState : public StepState {
- public:
-  using StepState::StepState;
-  bool Valid(std::string_view) const override { return true; }
-};
-
-std::unique_ptr<StepState> MakeAny(Slab* slab) { return std::make_unique<AnyState>(slab); }
 
 // A store that may be made to fail.
 class Failing : public SpillStore {
@@ -130,33 +114,6 @@ class MemoryTest : public testing::Test {
 
   std::string folder_;
 };
-
-TEST(TagBagTest, HasEachAsOftenAsItWasAdded) {
-  Slab slab;
-  std::mt19937_64 random(1);
-  {
-    TagBag bag(&slab);
-    std::unordered_multiset<uint64_t> expected;
-    std::vector<uint64_t> hashes;
-    for (int i = 0; i < 20'000; ++i) hashes.push_back(random());
-    hashes[0] = 7;  // with the tag that means free
-    for (int i = 0; i < 200'000; ++i) {
-      const uint64_t hash = hashes[random() % hashes.size()];
-      const uint64_t tag = hash >> 32;
-      ASSERT_EQ(bag.May(hash), expected.contains(tag == 0 ? 1 : tag));
-      if (random() % 2 == 0) {
-        bag.Add(hash);
-        expected.insert(tag == 0 ? 1 : tag);
-      } else if (bag.May(hash)) {
-        bag.Remove(hash);
-        expected.erase(expected.find(tag == 0 ? 1 : tag));
-      }
-      ASSERT_EQ(bag.size(), expected.size());
-    }
-    EXPECT_GT(slab.used(), 0u);
-  }
-  EXPECT_EQ(slab.used(), 0u);
-}
 
 // Operations at random on tables of which nearly all is on disk.
 TEST_F(MemoryTest, ATableOnDiskIsAMapUnderRandomUse) {
@@ -358,57 +315,6 @@ TEST_F(MemoryTest, ABoundThatWasPassedIsKeptAgain) {
     ASSERT_NE(entry, nullptr);
     ASSERT_EQ(*entry->As<uint64_t>(), i);
   }
-}
-
-// They stand beside the tables, and never go to disk.
-TEST(SessionTimersTest, CountAsState) {
-  constexpr int kSessions = 1000;
-  TestStage stage(ManifestWith(
-      "      - window: {by: [user], session: {gap: 30s}, set: [{name: count, value: count()}]}\n"));
-  const auto chain = stage.MakeChain();
-  ASSERT_NE(chain, nullptr);
-  chain->state()->Assign(0, 1);
-  chain->state()->Restored(0);
-  const auto take = [&](int first, int count, int64_t time_ms) {
-    std::vector<std::string> events;
-    std::vector<Record> records(count);
-    for (int i = 0; i < count; ++i) {
-      events.push_back(
-          base::StrCat(R"({"user":"a-name-that-is-longer-than-most-)", first + i, "\"}"));
-    }
-    for (int i = 0; i < count; ++i) {
-      records[i].value = events[i];
-      records[i].has_value = true;
-      records[i].partition = 0;
-      records[i].timestamp_ms = time_ms;
-    }
-    OutputBatch out;
-    ASSERT_TRUE(chain->Process(Batch("in", records, nullptr), &out).ok());
-    ASSERT_TRUE(out.dead_letters().empty()) << out.dead_letters()[0].error;
-  };
-  const auto metric = [&](std::string_view name) {
-    OutputBatch out;
-    EXPECT_TRUE(chain->state()->Tick(1, &out).ok());
-    for (const auto& family : stage.context().registry.Collect()) {
-      if (family.name == name) return family.metric.at(0).gauge.value;
-    }
-    return -1.0;
-  };
-  constexpr size_t kSlots = 2048 * 2 * sizeof(void*);
-  take(0, kSessions, 1'750'000'000'000);
-  EXPECT_EQ(metric("levada_scoring_state_keys"), kSessions);
-  size_t tables = kSlots;
-  {
-    const auto walk = chain->state()->Walk(0);
-    while (*walk->Next(1 << 20, [&](std::string_view key, std::string_view value) {
-      tables += Slab::Capacity(sizeof(StateTable::Entry) + key.size() + (value.size() + 7) / 8 * 8);
-    })) {
-    }
-  }
-  EXPECT_GT(metric("levada_scoring_state_bytes"), tables + kSessions * 60.0);
-  take(kSessions, 1, 1'750'000'000'000 + 3'600'000);
-  EXPECT_EQ(metric("levada_scoring_state_keys"), 1);
-  EXPECT_LT(metric("levada_scoring_state_bytes"), kSlots + 1000.0);
 }
 
 TEST_F(MemoryTest, ADiskThatCannotBeReadEndsTheSession) {

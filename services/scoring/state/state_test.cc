@@ -8,26 +8,12 @@
 #include <optional>
 #include <random>
 
-#include "core/base/strings.h"
+#include "services/scoring/state/testing.h"
 
 namespace levada::scoring {
 namespace {
 
 using testing::HasSubstr;
-
-std::string KeyOf(int number) {
-  return base::StrCat("key-", number * 7919, std::string(number % 40, 'x'));
-}
-
-class AnyState : public StepState {
- public:
-  using StepState::StepState;
-  bool Valid(std::string_view value) const override { return !value.starts_with("bad"); }
-  void Restored() override { restored = true; }
-  bool restored = false;
-};
-
-std::unique_ptr<StepState> MakeAny(Slab* slab) { return std::make_unique<AnyState>(slab); }
 
 // The changelog, as Kafka keeps it: of each key the newest.
 class Changelog {

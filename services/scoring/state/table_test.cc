@@ -10,13 +10,10 @@
 
 #include "services/scoring/state/blob.h"
 #include "services/scoring/state/tables.h"
+#include "services/scoring/state/testing.h"
 
 namespace levada::scoring {
 namespace {
-
-std::string KeyOf(int number) {
-  return base::StrCat("key-", number * 7919, std::string(number % 40, 'x'));
-}
 
 TEST(StateTableTest, IsAMapUnderRandomUse) {
   Slab slab;

@@ -38,7 +38,6 @@ class Times {
 
   const int64_t* begin() const { return first_; }
   const int64_t* end() const { return last_; }
-  size_t size() const { return last_ - first_; }
   int64_t newest() const { return last_[-1]; }
 
  private:
