@@ -117,15 +117,20 @@ class Pipeline:
             self.runner = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder)
         if ready:
-            self.wait_ready()
+            eventually(self._runs_all, "every stage runs", 60)
 
     def wait_ready(self, seconds: float = 60) -> None:
-        eventually(lambda: self.runs_all(), "every stage runs", seconds)
+        """Until every stage runs, by two reports in a row that come from now on: that a worker was killed a moment ago is in
+        the second of them at the latest."""
+        known = len(self.reports())
+        eventually(lambda: self._runs_all(2, known), "every stage runs", seconds)
 
-    def runs_all(self) -> bool:
+    def _runs_all(self, count: int = 1, known: int = 0) -> bool:
+        """Whether the newest `count` reports say so, of those behind the first `known`."""
         assert self.runner.poll() is None, f"levada run ended: {self.errors()}"
-        stages = self.stages()
-        return bool(stages) and all(stage["state"] == "running" for stage in stages.values())
+        newest = self.reports()[known:][-count:]
+        return len(newest) == count and all(
+            stage["state"] == "running" for report in newest for stage in report["stages"])
 
     def reports(self) -> list[dict]:
         """Every whole line that it has printed."""

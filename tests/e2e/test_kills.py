@@ -99,7 +99,7 @@ def test_the_gateway_is_killed(make_pipeline, dice):
             continue
         assert answer.status_code == 200, answer.text
         accepted |= ids
-    eventually(lambda: pipeline.runs_all(), "the gateway is back")
+    pipeline.wait_ready()
     stored = books.ids_in(pipeline.events())
     assert max(stored.values()) == 1
     assert accepted <= set(stored) <= accepted | doubtful
