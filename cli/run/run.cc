@@ -33,9 +33,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr seconds kEndStage{40};         // for a stage to drain
-constexpr seconds kCatchUp{30};          // for the stages behind it to read the rest
-constexpr seconds kPlainTableEvery{10};  // where there is no terminal
+constexpr milliseconds kEndStage{40'000};  // for a stage to drain
+constexpr seconds kCatchUp{30};            // for the stages behind it to read the rest
+constexpr seconds kPlainTableEvery{10};    // where there is no terminal
 
 std::atomic<int> interrupts{0};
 
@@ -173,7 +173,7 @@ class Runner {
     if (!status.ok()) return Fail(base::View(status.message()));
     return clean ? kOk
                  : Fail(
-                       "not every stage drained in time; nothing is lost: what was not "
+                       "not every stage drained; nothing is lost: what was not "
                        "finished is done by the next run");
   }
 
@@ -211,21 +211,38 @@ class Runner {
     bool clean = true;
     const int asked = std::max(1, interrupts.load());
     for (const std::vector<size_t>& level : Levels(plan_)) {
-      const auto until = Clock::now() + kCatchUp;
-      // What is known of the lag may be of before the level in front ended.
-      caught_up_at_ = {};
-      while (catch_up && interrupts <= asked && Clock::now() < until && !CaughtUp(level)) {
-        TickAll().IgnoreError();
-        std::this_thread::sleep_for(milliseconds(100));
-      }
+      if (catch_up) CatchUp(level, asked);
       for (size_t i : level) stages_[i]->Drain();
       for (size_t i : level) {
-        const bool ended =
-            stages_[i]->WaitForEnd(interrupts > asked ? milliseconds(0) : milliseconds(kEndStage));
-        clean = clean && ended;
+        if (stages_[i]->WaitForEnd(interrupts > asked ? milliseconds(0) : kEndStage)) continue;
+        std::cerr << stages_[i]->plan().name << " did not drain in order; its log says why\n";
+        clean = false;
       }
     }
     return clean;
+  }
+
+  // Until the stages of a level have read what there is, or for kCatchUp; tells of what is left.
+  void CatchUp(const std::vector<size_t>& level, int asked) {
+    const auto until = Clock::now() + kCatchUp;
+    // What is known of the lag may be of before the level in front ended.
+    caught_up_at_ = {};
+    while (interrupts <= asked && !CaughtUp(level)) {
+      if (Clock::now() >= until) return TellUnread(level);
+      TickAll().IgnoreError();
+      std::this_thread::sleep_for(milliseconds(100));
+    }
+  }
+
+  void TellUnread(const std::vector<size_t>& level) const {
+    for (size_t i : level) {
+      const bool reads = !stages_[i]->plan().input.empty() && !stages_[i]->paused();
+      const int64_t lag = reads ? stages_[i]->Total().lag() : 0;
+      if (lag == 0) continue;
+      std::cerr << stages_[i]->plan().name << " has not read everything in " << kCatchUp.count()
+                << " s (" << (lag > 0 ? base::StrCat("lag ", lag) : "its lag is not known")
+                << "); the next run goes on there\n";
+    }
   }
 
   // Lag that is asked twice: a worker measures it every half second.

@@ -15,6 +15,8 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
+// For the ends of partitions that are not fetched; a few of them where Kafka is slow.
+constexpr std::chrono::milliseconds kAskEnds{100};
 
 class ConsumerImpl : public Consumer {
  public:
@@ -127,13 +129,14 @@ class ConsumerImpl : public Consumer {
 
   std::vector<int32_t> at_end() const override { return {at_end_.begin(), at_end_.end()}; }
 
-  int64_t Lag() const override {
+  int64_t Lag() override {
+    if (paused_) AskEnds();
     int64_t lag = 0;
     for (const auto& [partition, next] : next_) {
       int64_t low = 0;
       int64_t high = -1;
       rd_kafka_get_watermark_offsets(client_, options_.topic.c_str(), partition, &low, &high);
-      if (high < 0) return -1;
+      high = std::max(high, ends_[partition]);
       lag += std::max<int64_t>(0, high - std::max(next, low));
     }
     return lag;
@@ -237,6 +240,24 @@ class ConsumerImpl : public Consumer {
     }
   }
 
+  // Of what is not fetched the client hears no ends: some partitions a call, in turn.
+  void AskEnds() {
+    const auto until = std::chrono::steady_clock::now() + kAskEnds;
+    for (size_t asked = 0; asked < next_.size(); ++asked) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          until - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return;
+      auto next = next_.upper_bound(asked_);
+      if (next == next_.end()) next = next_.begin();
+      asked_ = next->first;
+      int64_t low = 0;
+      int64_t high = 0;
+      const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+          client_, options_.topic.c_str(), asked_, &low, &high, static_cast<int>(left.count()));
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) ends_[asked_] = high;
+    }
+  }
+
   static void OnError(rd_kafka_t* client, int code, const char* reason, void*) {
     static base::LogLimiter limiter{std::chrono::seconds(10)};
     base::LogEvery(limiter, base::LogLevel::kWarn, "kafka",
@@ -281,6 +302,7 @@ class ConsumerImpl : public Consumer {
       const int64_t offset = offsets[i].offset;
       partitions->elems[i].offset = offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset;
       next_[partitions->elems[i].partition] = std::max<int64_t>(offset, 0);
+      ends_[partitions->elems[i].partition] = offsets[i].end;
       // It may have been taken away in the same Poll; from `next_` on its records are wanted again.
       revoked_now_.erase(partitions->elems[i].partition);
     }
@@ -329,6 +351,7 @@ class ConsumerImpl : public Consumer {
     listener_->OnRevoked(gone, lost);
     for (int32_t partition : gone) {
       next_.erase(partition);
+      ends_.erase(partition);
       at_end_.erase(partition);
       revoked_now_.insert(partition);
     }
@@ -352,6 +375,8 @@ class ConsumerImpl : public Consumer {
   std::optional<FetchWaker> waker_;
   std::vector<rd_kafka_message_t*> scratch_;
   std::map<int32_t, int64_t> next_;  // assigned partitions: the next offset Poll may return
+  std::map<int32_t, int64_t> ends_;  // of them: the last ends that were asked for
+  int32_t asked_ = -1;               // the last partition whose end was
   std::set<int32_t> at_end_;
   std::set<int32_t> revoked_now_;  // in the Poll under way
   absl::Status assign_error_;

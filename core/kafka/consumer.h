@@ -70,9 +70,9 @@ class Consumer {
   virtual std::vector<int32_t> assignment() const = 0;
   // Those of them of which Poll has returned all that there was.
   virtual std::vector<int32_t> at_end() const = 0;
-  // Records between what Poll has returned and the end of the partitions; from the cached
-  // watermarks, no round trip. -1: not known yet.
-  virtual int64_t Lag() const = 0;
+  // Records between what Poll has returned and the end of the partitions, as far as Kafka has told
+  // with what was fetched. Of a paused consumer it is asked: 100 ms at most.
+  virtual int64_t Lag() = 0;
   // Leaves the group in good order.
   virtual void Close() = 0;
 };

@@ -262,6 +262,7 @@ class Session : public kafka::RebalanceListener {
       if (!batch.ok()) return batch.status();
       if (!failed_.ok()) return failed_;
       if (absl::Status status = Add(*batch); !status.ok()) return status;
+      ReportLag();
       if (worker_.control.draining() && Clock::now() > drain_until_) return reason;
     } while (Clock::now() < until);
     return absl::OkStatus();

@@ -30,7 +30,7 @@ class Member : public kafka::Consumer {
   rd_kafka_consumer_group_metadata_t* GroupMetadata() const override { return nullptr; }
   std::vector<int32_t> assignment() const override { return {0}; }
   std::vector<int32_t> at_end() const override { return {}; }
-  int64_t Lag() const override { return 0; }
+  int64_t Lag() override { return 0; }
   void Close() override {}
 
   Clock::time_point committed_at;

@@ -1,5 +1,6 @@
 """Servers that are away at the start, die, hang or misbehave under traffic: nothing lost, none twice."""
 
+import re
 import threading
 import time
 
@@ -175,3 +176,17 @@ def test_the_mail_server_misbehaves(make_pipeline, private_smtp, fault, count, c
     assert len(mails) - len({mail["Message-ID"] for mail in mails}) == copies
     # Where the very mail that is a repeat met the next fault it is one mail that was marked.
     assert min(1, marked) <= sum(mail["Levada-Repeat"] == "true" for mail in mails) <= marked
+
+
+def test_ctrl_c_while_opensearch_is_away_says_what_is_left(make_pipeline, private_opensearch):
+    """What it has read waits for OpenSearch, and what is behind that is not read."""
+    pipeline = make_pipeline(opensearch=private_opensearch, edit=add_feed)
+    private_opensearch.stop()
+    pipeline.feed_file.write_bytes(events.lines(events.make(pipeline.name, 60_000)))
+    pipeline.start(ready=False)
+    eventually(lambda: pipeline.stages() and pipeline.stages()["lake"]["records_in"] == 60_000, "the other stages have all", 120)
+    eventually(lambda: pipeline.stages()["search"]["lag"] > 30_000, "its lag is told")
+    assert pipeline.stop() == 1
+    assert re.search(r"^search has not read everything in 30 s \(lag \d{5}\); the next run goes on there$",
+                     pipeline.errors(), re.M)
+    assert "\nsearch did not drain in order" in pipeline.errors()
