@@ -28,12 +28,9 @@ int RunWorker(const std::string& id, int percent, const std::string& state_dir) 
   const auto look_again = [] { std::this_thread::sleep_for(std::chrono::microseconds(100)); };
   std::chrono::nanoseconds wait{-1};
   for (int seen = 0;;) {
-    const int begun = counting.checkpoints();
-    if (begun == seen) {
-      look_again();
-      continue;
-    }
+    const int begun = counting.AwaitCheckpoint(seen);
     seen = begun;
+    if (begun == 0) continue;  // another session
     const auto began = std::chrono::steady_clock::now();
     if (wait < std::chrono::nanoseconds(0)) {
       while (counting.checkpoints() == begun && counting.committing()) look_again();

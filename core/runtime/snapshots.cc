@@ -106,12 +106,8 @@ void Snapshots::RemoveOld() {
 }
 
 std::unique_ptr<SnapshotReader> Snapshots::Find(int32_t partition) {
-  {
-    // The loop is not to stand still: not for long, and not once more for each partition.
-    std::unique_lock guard(mutex_);
-    slow_ = !changed_.wait_for(guard, slow_ ? std::chrono::milliseconds(0) : options_.find_waits,
-                               [&] { return jobs_.empty() && !working_; });
-  }
+  // The loop is not to stand still: not for long, and not once more for each partition.
+  slow_ = !AwaitIdle(slow_ ? std::chrono::milliseconds(0) : options_.find_waits);
   auto reader = SnapshotReader::Open(PathOf(partition));
   if (absl::IsNotFound(reader.status())) return nullptr;
   const auto ignore = [&](std::string_view reason) {
@@ -209,9 +205,9 @@ void Snapshots::Failed(Draft* draft, const absl::Status& status) {
   probe_->Failed();
 }
 
-bool Snapshots::busy() const {
-  const std::lock_guard guard(mutex_);
-  return working_ || !jobs_.empty();
+bool Snapshots::AwaitIdle(std::chrono::milliseconds limit) {
+  std::unique_lock guard(mutex_);
+  return changed_.wait_for(guard, limit, [&] { return jobs_.empty() && !working_; });
 }
 
 void Snapshots::Do(std::function<void()> job, size_t bytes) {

@@ -101,8 +101,8 @@ class Snapshots {
   std::shared_ptr<Draft> Begin(SnapshotHeader header);
   void Write(SnapshotHeader header, std::unique_ptr<StateWalk> walk);
 
-  // Something waits to be written.
-  bool busy() const;
+  // Waits until all is written, for so long at most; whether it is.
+  bool AwaitIdle(std::chrono::milliseconds limit);
   SnapshotProbe* probe() { return probe_; }
 
  private:
@@ -124,7 +124,7 @@ class Snapshots {
     std::function<void()> run;
     size_t bytes = 0;
   };
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   size_t waiting_bytes_ = 0;

@@ -1,7 +1,6 @@
 #include "core/runtime/snapshots_of.h"
 
 #include <chrono>
-#include <thread>
 
 #include "core/base/log.h"
 #include "core/runtime/record_limits.h"
@@ -16,10 +15,7 @@ SnapshotsOf::SnapshotsOf(const Worker& worker, const Stateful* state) : worker_(
 
 SnapshotsOf::~SnapshotsOf() {
   // The last ones may be large.
-  while (snapshots_ && snapshots_->busy()) {
-    worker_.control.Beat();
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  while (snapshots_ && !snapshots_->AwaitIdle(std::chrono::seconds(1))) worker_.control.Beat();
 }
 
 absl::StatusOr<Snapshots*> SnapshotsOf::Get() {

@@ -102,7 +102,7 @@ class Counting : public Processor, public Stateful {
     Release(partition);
     return walk;
   }
-  void Checkpoint(OutputBatch* changes, FlushChanges) override {
+  void Checkpoint(OutputBatch* changes, FlushChanges flush) override {
     for (auto& [partition, keys] : changed_) {
       for (const std::string& key : keys) {
         OutputRecord record;
@@ -113,11 +113,14 @@ class Counting : public Processor, public Stateful {
         base::StrAppend(&changes->buffer(), partitions_.at(partition).at(key));
         record.size = static_cast<uint32_t>(changes->buffer().size() - record.begin);
         changes->records().push_back(record);
+        // In pieces of two, and a last one.
+        if (changes->records().size() == 2) flush(changes);
       }
     }
     changed_.clear();
     checkpointed_at_ = committed();
     checkpoints_.fetch_add(1);
+    checkpoints_.notify_all();
   }
   absl::Status Tick(int64_t, OutputBatch*) override { return End(Phase::kTick); }
   void Reset() override {
@@ -125,11 +128,17 @@ class Counting : public Processor, public Stateful {
     changed_.clear();
     rows_.clear();
     checkpoints_ = 0;
+    checkpoints_.notify_all();
   }
 
   // The answer to the last commit that was begun in this session has not come. Threads: any.
   bool committing() const { return checkpoints_ > 0 && committed() == checkpointed_at_; }
   int checkpoints() const { return checkpoints_; }
+  // Waits until they are not as many as `seen`; how many they are then.
+  int AwaitCheckpoint(int seen) const {
+    checkpoints_.wait(seen);
+    return checkpoints_;
+  }
 
  private:
   absl::Status End(Phase phase) {
