@@ -3,18 +3,11 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/load.h"
-#include "core/base/strings.h"
+#include "core/base/counted.h"
 #include "core/pipeline/check.h"
 #include "core/pipeline/manifest.h"
 
 namespace levada::cli {
-namespace {
-
-std::string Counted(int count, const char* what) {
-  return base::StrCat(count, " ", what, count == 1 ? "" : "s");
-}
-
-}  // namespace
 
 int RunValidate(std::span<const std::string_view> args) {
   CLI::App app("Checks manifests: every problem at once, each with its place.", "levada validate");
@@ -32,8 +25,8 @@ int RunValidate(std::span<const std::string_view> args) {
     if (!pipelines || quiet) continue;
     for (const v1::Pipeline& pipeline : *pipelines) {
       std::cout << file << ": " << pipeline.metadata().name() << ": "
-                << Counted(pipeline.spec().topics_size(), "topic") << ", "
-                << Counted(pipeline.spec().stages_size(), "stage") << ": good\n";
+                << base::Counted(pipeline.spec().topics_size(), "topic") << ", "
+                << base::Counted(pipeline.spec().stages_size(), "stage") << ": good\n";
     }
   }
   return good ? kOk : kWrongUse;

@@ -18,6 +18,7 @@
 #include "core/base/time.h"
 #include "core/kafka/topics.h"
 #include "core/pipeline/manifest.h"
+#include "operator/controller/status.h"
 #include "operator/topics/decide.h"
 
 namespace levada::cli {
@@ -62,7 +63,7 @@ ConditionRow StagesReady(const std::vector<StageRow>& stages) {
     base::StrAppend(&row.message, row.message.empty() ? "" : "; ", "stage ", stage.name, ": ",
                     stage.state);
   }
-  if (row.message.empty()) row.message = base::StrCat(stages.size(), " stages run");
+  if (row.message.empty()) row.message = controller::StagesRun(stages.size());
   return row;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "cli/test/colour.h"
+#include "core/base/counted.h"
 #include "core/base/strings.h"
 #include "core/base/utf8.h"
 
@@ -22,10 +23,6 @@ std::string Took(microseconds took) {
   const double ms = static_cast<double>(took.count()) / 1e3;
   return ms < 1000 ? absl::StrFormat("%.*f ms", ms < 10 ? 1 : 0, ms)
                    : absl::StrFormat("%.1f s", ms / 1e3);
-}
-
-std::string Number(size_t count, std::string_view what) {
-  return base::StrCat(count, " ", what, count == 1 ? "" : "s");
 }
 
 std::string CoverageNote(const std::vector<StageCoverage>& stages) {
@@ -107,7 +104,8 @@ std::string FailedText(const std::vector<Suite>& suites) {
   for (const Suite& suite : suites) {
     if (!suite.error.empty()) base::StrAppend(&out, "no test could run: ", suite.error, "\n");
     if (suite.Failed() == 0) continue;
-    base::StrAppend(&out, suite.Failed(), " of ", Number(suite.tests.size(), "test"), " failed: ");
+    base::StrAppend(&out, suite.Failed(), " of ", base::Counted(suite.tests.size(), "test"),
+                    " failed: ");
     size_t told = 0;
     for (const TestResult& result : suite.tests) {
       if (result.passed()) continue;
@@ -139,9 +137,9 @@ std::string SuiteText(const Suite& suite, const ReportStyle& style) {
   }
   if (suite.tests.empty()) return base::StrCat(paint.Faint("none  "), name, "no tests\n");
   const std::string count =
-      suite.passed()
-          ? Number(suite.tests.size(), "test") + " passed"
-          : base::StrCat(suite.Failed(), " of ", Number(suite.tests.size(), "test"), " failed");
+      suite.passed() ? base::Counted(suite.tests.size(), "test") + " passed"
+                     : base::StrCat(suite.Failed(), " of ",
+                                    base::Counted(suite.tests.size(), "test"), " failed");
   std::string out = base::StrCat(suite.passed() ? paint.Good("ok    ") : paint.Bad("FAIL  "), name,
                                  count, CoverageNote(suite.coverage),
                                  paint.Faint(base::StrCat(" (", Took(suite.took), ")")), "\n");

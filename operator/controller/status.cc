@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_join.h"
+#include "core/base/counted.h"
 #include "core/base/strings.h"
 
 namespace levada::controller {
@@ -122,7 +123,7 @@ Condition StagesReadyOf(const Facts& facts, const Summary& summary) {
   } else if (summary.stages) {
     condition.status = "True";
     condition.reason = "AllReady";
-    condition.message = base::StrCat(facts.stages.size(), " stages run");
+    condition.message = StagesRun(facts.stages.size());
   } else {
     condition.reason = summary.stuck ? "Stuck" : "RollingOut";
     condition.message = summary.stage_messages;
@@ -225,6 +226,10 @@ void Shorten(Json* rows, const char* field, size_t most) {
 }
 
 }  // namespace
+
+std::string StagesRun(size_t stages) {
+  return base::StrCat(base::Counted(stages, "stage"), stages == 1 ? " runs" : " run");
+}
 
 StageState StateOf(const StageFacts& stage) {
   StageState state;

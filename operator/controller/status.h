@@ -66,6 +66,9 @@ kube::Condition TestsPassedOf(const Facts& facts);
 // What tests have failed, or why they have not come to an end.
 std::string FailureOf(const Facts& facts);
 
+// StagesReady's message where all are: "1 stage runs".
+std::string StagesRun(size_t stages);
+
 kube::Json StatusOf(const Facts& facts, int64_t now_micros);
 
 // When the same facts give another status: an error is no longer told. nullopt: never.

@@ -57,6 +57,11 @@ class StatusTest : public testing::Test {
   Facts facts_;
 };
 
+TEST(StagesRunTest, CountsThem) {
+  EXPECT_EQ(StagesRun(1), "1 stage runs");
+  EXPECT_EQ(StagesRun(2), "2 stages run");
+}
+
 TEST_F(StatusTest, ALastingPipelineRuns) {
   facts_.stages[0].lag = 120;
   facts_.stages[0].events_per_second = 50.5;
@@ -65,6 +70,7 @@ TEST_F(StatusTest, ALastingPipelineRuns) {
   EXPECT_EQ(Of(status, "Valid"), "True");
   EXPECT_EQ(Of(status, "TopicsReady"), "True");
   EXPECT_EQ(Of(status, "StagesReady"), "True");
+  EXPECT_EQ(Of(status, "StagesReady", "message"), "1 stage runs");
   EXPECT_EQ(Of(status, "Ready"), "True");
   EXPECT_EQ(Of(status, "Degraded"), "False");
   EXPECT_EQ(status["stagesReady"], "1/1");
