@@ -18,8 +18,6 @@ using Outcome = render::Tests::Outcome;
 constexpr std::chrono::seconds kLookAgain{5};
 // While they wait for their turn; times how many rounds there are before it.
 constexpr std::chrono::seconds kAskForTurn{1};
-// A Job that was to be made and cannot be seen after so long does not come.
-constexpr int64_t kSeenWithinMicros = 30'000'000;
 
 bool HasEnded(const Json& job) {
   const Json* conditions = kube::Find(job, {"status", "conditions"});
@@ -59,9 +57,8 @@ void Gate::TakeTurn(const ObjectKey& pipeline, int64_t now_micros, Seen* seen) {
   if (tests.outcome != Outcome::kRunning) return turns_.Done(pipeline);
   if (!tests.job_uid.empty()) return turns_.Begin(pipeline, tests.job, now_micros);
   const std::optional<size_t> ahead = turns_.Take(
-      pipeline, tests.job, now_micros, [&](const ObjectKey& other, const Turns::Turn& turn) {
-        return HasEnded(other, turn, now_micros);
-      });
+      pipeline, tests.job, now_micros,
+      [&](const ObjectKey& other, const Turns::Turn& turn) { return HasEnded(other, turn); });
   if (!ahead) return;
   tests.outcome = Outcome::kWaiting;
   tests.why = base::StrCat("the tests wait for their turn: those of ", Turns::kMost,
@@ -81,13 +78,13 @@ void Gate::BeginTurns(int64_t now_micros) {
   }
 }
 
-bool Gate::HasEnded(const ObjectKey& pipeline, const Turns::Turn& turn, int64_t now_micros) const {
+bool Gate::HasEnded(const ObjectKey& pipeline, const Turns::Turn& turn) const {
   const std::optional<Json> live = cluster_.Pipeline(pipeline);
   if (!live) return true;
   for (const Json& job : cluster_.OwnedBy(*live, kube::kJobs)) {
     if (kube::NameOf(job) == turn.job) return controller::HasEnded(job);
   }
-  return turn.since_micros + kSeenWithinMicros < now_micros;
+  return false;  // it is about to be made
 }
 
 std::string Gate::SaidBy(const Json& pipeline, const render::Tests& tests) {

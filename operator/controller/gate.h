@@ -54,7 +54,7 @@ class Gate {
   void TakeTurn(const kube::ObjectKey& pipeline, int64_t now_micros, Seen* seen);
   // The Jobs that an operator before this one has left running. Once.
   void BeginTurns(int64_t now_micros);
-  bool HasEnded(const kube::ObjectKey& pipeline, const Turns::Turn& turn, int64_t now_micros) const;
+  bool HasEnded(const kube::ObjectKey& pipeline, const Turns::Turn& turn) const;
   std::string SaidBy(const kube::Json& pipeline, const render::Tests& tests);
 
   kube::Client& client_;

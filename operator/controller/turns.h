@@ -17,7 +17,8 @@
 //   turns.Done(pipeline);
 //
 // Who has a turn keeps it until Done, until somebody who waits finds that its Job has ended, or for
-// kLongestMicros: four Jobs whose pods cannot start are not to hold up everybody else.
+// kLongestMicros: four Jobs that cannot be made, or whose pods cannot start, are not to hold up
+// everybody else.
 //
 // Threads: one at a time.
 namespace levada::controller {
