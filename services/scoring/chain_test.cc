@@ -200,7 +200,7 @@ TEST_F(ChainTest, StateIsLookedAtInTheMiddleOfACheckpoint) {
   EXPECT_EQ(written + changes.records().size(), size_t{kKeys} + 1) << "and the clock";
 }
 
-// Kafka takes any number as a record's time, and without a field it is the event's.
+// Without a field the record's time is the event's, and that may be any number.
 TEST_F(ChainTest, ARecordWhoseTimeHasNoYearIsADeadLetterAndLeavesTheStateAsItWas) {
   const std::string manifest = ManifestWith(R"(      - dedup: {by: [id], within: 1h}
       - features: {by: [id], over: [1h], set: [{name: seen, value: count()}]}

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kMaxAheadMicros = base::kMicrosPerDay;
 
-// Kafka takes any number from a producer: one that gives micro- or nanoseconds, too.
+// Where a topic sets no bound Kafka takes any number from a producer: micro- or nanoseconds, too.
 bool HasYear(const Record& record) {
   return record.timestamp_ms >= base::kMinMicros / 1000 &&
          record.timestamp_ms <= base::kMaxMicros / 1000;
