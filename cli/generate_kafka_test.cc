@@ -1,36 +1,21 @@
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/generate.h"
 #include "core/generate/fraud_event.h"
+#include "core/kafka/testing.h"
 #include "gtest/gtest.h"
 
 namespace levada::cli {
 namespace {
 
-// Brokers in the process.
-class Cluster {
+class Cluster : public kafka::MockKafka {
  public:
-  Cluster() {
-    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0);
-    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
-  }
-  ~Cluster() {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(handle_);
-  }
-
-  std::string brokers() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
-  void CreateTopic(const std::string& name, int partitions) {
-    rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions, 1);
-  }
+  std::string brokers() const { return config().brokers; }
   // Refuses the next records of every producer.
   void Refuse(rd_kafka_resp_err_t error) {
-    rd_kafka_mock_push_request_errors(cluster_, 0 /* Produce */, 3, error, error, error);
+    rd_kafka_mock_push_request_errors(cluster(), 0 /* Produce */, 3, error, error, error);
   }
 
   // All records of one partition, as (key, value); `count` of them must come.
@@ -62,10 +47,6 @@ class Cluster {
     rd_kafka_destroy(consumer);
     return records;
   }
-
- private:
-  rd_kafka_t* handle_;
-  rd_kafka_mock_cluster_t* cluster_;
 };
 
 int Generate(const std::vector<std::string>& flags) {

@@ -1,10 +1,11 @@
 // A member that ends before the group has told it its first partitions, and the lag of one that
-// does not fetch. Kafka is librdkafka's own mock broker, which can be slow and refuse.
+// does not fetch.
 #include "core/kafka/consumer.h"
 
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
+
+#include "core/kafka/producer.h"
+#include "core/kafka/testing.h"
 
 namespace levada::kafka {
 namespace {
@@ -30,19 +31,10 @@ class Listener : public RebalanceListener {
 class ConsumerTest : public testing::Test {
  protected:
   void SetUp() override {
-    char reason[512];
-    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), reason, sizeof reason);
-    ASSERT_NE(handle_, nullptr) << reason;
-    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
-    rd_kafka_mock_topic_create(cluster_, "in", 2, 1);
-    options_.client.brokers = rd_kafka_mock_cluster_bootstraps(cluster_);
-    rd_kafka_brokers_add(handle_, options_.client.brokers.c_str());
+    kafka_.CreateTopic("in", 2);
+    options_.client = kafka_.config();
     options_.group = "group";
     options_.topic = "in";
-  }
-  void TearDown() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(handle_);
   }
 
   // Polls a new member for `time` and ends it; how long the end took.
@@ -57,8 +49,7 @@ class ConsumerTest : public testing::Test {
     return Clock::now() - began;
   }
 
-  rd_kafka_t* handle_ = nullptr;
-  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  MockKafka kafka_;
   Consumer::Options options_;
   Listener listener_;
 };
@@ -69,7 +60,7 @@ TEST_F(ConsumerTest, EndsWithoutAKafkaToBeHad) {
 }
 
 TEST_F(ConsumerTest, EndsWhileTheFirstPartitionsAreBeingTold) {
-  rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, kSyncGroup, 1,
+  rd_kafka_mock_broker_push_request_error_rtts(kafka_.cluster(), 1, kSyncGroup, 1,
                                                RD_KAFKA_RESP_ERR_NO_ERROR, 6000);
   EXPECT_LT(PollAndEnd(kJoins), seconds(5));
   EXPECT_EQ(listener_.assigned, 0);
@@ -77,8 +68,9 @@ TEST_F(ConsumerTest, EndsWhileTheFirstPartitionsAreBeingTold) {
 
 // As one that was frozen while it joined, and that the group has forgotten.
 TEST_F(ConsumerTest, EndsForgottenBeforeItsFirstPartitions) {
-  rd_kafka_mock_push_request_errors(cluster_, kSyncGroup, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
-  rd_kafka_mock_push_request_errors(cluster_, kJoinGroup, 4, RD_KAFKA_RESP_ERR_NO_ERROR,
+  rd_kafka_mock_push_request_errors(kafka_.cluster(), kSyncGroup, 1,
+                                    RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+  rd_kafka_mock_push_request_errors(kafka_.cluster(), kJoinGroup, 4, RD_KAFKA_RESP_ERR_NO_ERROR,
                                     RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
                                     RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
                                     RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
@@ -101,12 +93,15 @@ TEST_F(ConsumerTest, LagOfOneThatIsPausedGrows) {
   }
   EXPECT_EQ(consumer.Lag(), 0);
   consumer.Pause();
+  auto producer = Producer::Create({.client = options_.client}, nullptr);
+  ASSERT_TRUE(producer.ok()) << producer.status();
+  Outgoing record;
+  record.topic = (*producer)->AddTopic("in");
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_EQ(rd_kafka_producev(handle_, RD_KAFKA_V_TOPIC("in"), RD_KAFKA_V_PARTITION(i % 2),
-                                RD_KAFKA_V_VALUE(const_cast<char*>("x"), 1), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
+    record.partition = i % 2;
+    ASSERT_TRUE((*producer)->Produce(record).ok());
   }
-  ASSERT_EQ(rd_kafka_flush(handle_, 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_TRUE((*producer)->Flush(seconds(60)).ok());
   EXPECT_EQ(consumer.Lag(), 1000);
 }
 

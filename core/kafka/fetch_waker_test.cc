@@ -1,8 +1,6 @@
 #include "core/kafka/fetch_waker.h"
 
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #include <chrono>
 #include <thread>
@@ -10,6 +8,7 @@
 #include "core/base/strings.h"
 #include "core/kafka/log_reader.h"
 #include "core/kafka/producer.h"
+#include "core/kafka/testing.h"
 
 namespace levada::kafka {
 namespace {
@@ -23,12 +22,9 @@ class FetchWakerTest : public testing::Test {
   static constexpr int kPartitions = 4;
   static constexpr int kRecords = 4096;  // of 1 KiB, a partition
 
-  FetchWakerTest()
-      : client_(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)),
-        cluster_(rd_kafka_mock_cluster_new(client_, 1)) {
-    rd_kafka_mock_topic_create(cluster_, "t", kPartitions, 1);
-    config_.brokers = rd_kafka_mock_cluster_bootstraps(cluster_);
-    auto producer = Producer::Create({.client = config_}, nullptr);
+  FetchWakerTest() {
+    kafka_.CreateTopic("t", kPartitions);
+    auto producer = Producer::Create({.client = kafka_.config()}, nullptr);
     EXPECT_TRUE(producer.ok()) << producer.status();
     Outgoing record;
     record.topic = (*producer)->AddTopic("t");
@@ -40,18 +36,12 @@ class FetchWakerTest : public testing::Test {
     }
     EXPECT_TRUE((*producer)->Flush(seconds(60)).ok());
   }
-  ~FetchWakerTest() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(client_);
-  }
 
-  rd_kafka_t* client_;
-  rd_kafka_mock_cluster_t* cluster_;
-  ClientConfig config_;
+  MockKafka kafka_;
 };
 
 TEST_F(FetchWakerTest, AReaderThatIsSlowerThanTheBrokerDoesNotWaitForIt) {
-  auto reader = LogReader::Open(config_, "t");
+  auto reader = LogReader::Open(kafka_.config(), "t");
   ASSERT_TRUE(reader.ok()) << reader.status();
   for (int partition = 0; partition < kPartitions; ++partition) {
     ASSERT_TRUE((*reader)->Add(partition, 0).ok());

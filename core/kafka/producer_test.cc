@@ -1,8 +1,8 @@
 #include "core/kafka/producer.h"
 
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
+
+#include "core/kafka/testing.h"
 
 namespace levada::kafka {
 namespace {
@@ -13,26 +13,19 @@ using std::chrono::seconds;
 // A broker in this process, with a topic of two partitions.
 class ProducerTest : public testing::Test {
  protected:
-  ProducerTest()
-      : client_(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)),
-        cluster_(rd_kafka_mock_cluster_new(client_, 1)) {
-    rd_kafka_mock_topic_create(cluster_, "t", 2, 1);
+  ProducerTest() {
+    kafka_.CreateTopic("t", 2);
     Producer::Options options;
-    options.client.brokers = rd_kafka_mock_cluster_bootstraps(cluster_);
+    options.client = kafka_.config();
     auto made = Producer::Create(options, nullptr);
     EXPECT_TRUE(made.ok()) << made.status();
     producer_ = *std::move(made);
     topic_ = producer_->AddTopic("t");
   }
-  ~ProducerTest() override {
-    producer_.reset();
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(client_);
-  }
 
   // Nobody answers what is written to this partition, or somebody does again.
   void Leader(int partition, bool there) {
-    rd_kafka_mock_partition_set_leader(cluster_, "t", partition, there ? 1 : -1);
+    rd_kafka_mock_partition_set_leader(kafka_.cluster(), "t", partition, there ? 1 : -1);
   }
   void Produce(int partition, std::string_view value) {
     Outgoing record;
@@ -42,8 +35,7 @@ class ProducerTest : public testing::Test {
     ASSERT_TRUE(producer_->Produce(record).ok());
   }
 
-  rd_kafka_t* client_;
-  rd_kafka_mock_cluster_t* cluster_;
+  MockKafka kafka_;
   std::unique_ptr<Producer> producer_;
   int topic_ = -1;
 };
@@ -72,7 +64,7 @@ TEST_F(ProducerTest, AMarkDoesNotWaitForWhatIsBehindIt) {
 }
 
 TEST_F(ProducerTest, ARecordThatKafkaRefusedIsToldAtTheMark) {
-  rd_kafka_mock_push_request_errors(cluster_, 0 /* Produce */, 1,
+  rd_kafka_mock_push_request_errors(kafka_.cluster(), 0 /* Produce */, 1,
                                     RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
   Produce(0, "a");
   producer_->Mark();

@@ -1,10 +1,7 @@
 // At least once: offsets are committed when Kafka has the results, and never where it refused them.
-// Kafka is librdkafka's own mock broker, which can be slow and refuse.
 #include "core/runtime/stage_output.h"
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
+#include "core/kafka/testing.h"
 #include "core/runtime/testing.h"
 
 namespace levada::runtime {
@@ -40,18 +37,8 @@ class Member : public kafka::Consumer {
 class AtLeastOnceTest : public testing::Test {
  protected:
   void SetUp() override {
-    char reason[512];
-    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), reason, sizeof reason);
-    ASSERT_NE(handle_, nullptr) << reason;
-    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
-    for (const std::string& topic : {scene_.out, scene_.dead}) {
-      rd_kafka_mock_topic_create(cluster_, topic.c_str(), 1, 1);
-    }
-    scene_.kafka.brokers = rd_kafka_mock_cluster_bootstraps(cluster_);
-  }
-  void TearDown() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(handle_);
+    for (const std::string& topic : {scene_.out, scene_.dead}) kafka_.CreateTopic(topic, 1);
+    scene_.kafka = kafka_.config();
   }
 
   // Produces the result of one record and commits; `before`: when the producer has its topics.
@@ -83,8 +70,7 @@ class AtLeastOnceTest : public testing::Test {
   }
 
   Scene scene_{"stage-output"};
-  rd_kafka_t* handle_ = nullptr;
-  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  kafka::MockKafka kafka_;
   Member member_;
   int64_t next_ = 0;
   Clock::time_point began_;
@@ -92,7 +78,7 @@ class AtLeastOnceTest : public testing::Test {
 
 TEST_F(AtLeastOnceTest, OffsetsWaitUntilKafkaHasTheResults) {
   const absl::Status status = ProduceAndCommit(
-      [&] { rd_kafka_mock_broker_set_rtt(cluster_, 1, static_cast<int>(kSlow.count())); });
+      [&] { rd_kafka_mock_broker_set_rtt(kafka_.cluster(), 1, static_cast<int>(kSlow.count())); });
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(member_.committed, 2);
   EXPECT_GE(member_.committed_at - began_, kSlow);
@@ -101,7 +87,7 @@ TEST_F(AtLeastOnceTest, OffsetsWaitUntilKafkaHasTheResults) {
 TEST_F(AtLeastOnceTest, OffsetsOfResultsThatKafkaRefusedAreNotCommitted) {
   const absl::Status status = ProduceAndCommit([&] {
     for (int i = 0; i < 100; ++i) {
-      rd_kafka_mock_push_request_errors(cluster_, 0 /* Produce */, 1,
+      rd_kafka_mock_push_request_errors(kafka_.cluster(), 0 /* Produce */, 1,
                                         RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     }
   });
