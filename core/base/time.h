@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,6 +24,11 @@ inline constexpr int64_t kMicrosPerSecond = 1'000'000;
 inline constexpr int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 inline constexpr int64_t kMinMicros = -62'135'596'800 * kMicrosPerSecond;      // 0001-01-01
 inline constexpr int64_t kMaxMicros = 253'402'300'800 * kMicrosPerSecond - 1;  // end of 9999
+
+// Years outside 0001..9999 are clamped: a Kafka record's time is any number.
+constexpr int64_t MicrosOfMillis(int64_t millis) {
+  return std::clamp(millis, kMinMicros / 1000, kMaxMicros / 1000) * 1000;
+}
 
 // RFC 3339 and what is written in its place:
 //   2024-03-01T12:34:56Z   2024-03-01 12:34:56.789123456+0100   2024-03-01t12:34z   2024-03-01

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/time.h"
 #include "core/expr/containers.h"
 #include "core/expr/meta.h"
 #include "core/expr/support.h"
@@ -60,7 +61,7 @@ Value Activation::MetaField(int which) {
     case MetaName::kOffset:
       return Value::Int(record.offset);
     case MetaName::kTimestamp:
-      return Value::OfTimestamp(TimestampFromMicros(record.timestamp_ms * 1'000));
+      return Value::OfTimestamp(TimestampFromMicros(base::MicrosOfMillis(record.timestamp_ms)));
     case MetaName::kHeaders: {
       std::vector<Header> headers;
       if (meta_.batch) meta_.batch->ReadHeaders(record, &headers);

@@ -224,6 +224,8 @@ TEST(Event, MetaTellsWhereTheRecordCameFrom) {
   EXPECT_EQ(EvalForTest(&env, "meta.key + '@' + meta.topic", "{}", meta), R"("k1@transactions")");
   EXPECT_EQ(EvalForTest(&env, "meta.offset + meta.partition", "{}", meta), "45");
   EXPECT_EQ(EvalForTest(&env, "meta.timestamp", "{}", meta), R"("2026-11-02T08:00:32.423Z")");
+  record.timestamp_ms = 1793606432423000000;  // nanoseconds
+  EXPECT_EQ(EvalForTest(&env, "meta.timestamp", "{}", meta), R"("9999-12-31T23:59:59.999Z")");
   EXPECT_EQ(EvalForTest(&env, "size(meta.headers)", "{}", meta), "0");
   EXPECT_EQ(EvalForTest(&env, "meta.topic", "{}"), "error: no such key: meta.topic");
   record.has_key = false;

@@ -212,7 +212,7 @@ bool RowReader::Read(const Record& record, Row* row, std::string* error) {
   arena_.Reset();
   row->record = &record;
   row->has_extra = false;
-  row->event_micros = record.timestamp_ms * 1000;
+  row->event_micros = base::MicrosOfMillis(record.timestamp_ms);
   row->cells.assign(columns_.size(), Cell());
   if (!record.has_value) return true;
   json::ScanInfo info;
@@ -287,7 +287,7 @@ void AppendRow(const Columns& columns, const Row& row, std::string* out) {
   row.record->has_key ? json::AppendString(row.record->key, out) : void(out->append("null"));
   base::StrAppend(out, ",\"_partition\":", row.record->partition,
                   ",\"_offset\":", row.record->offset, ",\"_timestamp\":\"",
-                  base::FormatTimestamp(row.record->timestamp_ms * 1000), "\"}");
+                  base::FormatTimestamp(base::MicrosOfMillis(row.record->timestamp_ms)), "\"}");
 }
 
 }  // namespace levada::archiving

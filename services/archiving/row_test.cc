@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/time.h"
+
 namespace levada::archiving {
 namespace {
 
@@ -99,6 +101,9 @@ TEST(RowTest, TheEventsTimeIsItsFieldOrElseTheRecords) {
     ASSERT_TRUE(reader.Read(record, &row, &error));
     EXPECT_EQ(row.event_micros, 5000);
   }
+  record.timestamp_ms = 1'793'577'600'000'000'000;  // nanoseconds
+  ASSERT_TRUE(reader.Read(record, &row, &error));
+  EXPECT_EQ(row.event_micros, base::kMaxMicros / 1000 * 1000);
   record.value = R"({"at":[]})";
   EXPECT_FALSE(reader.Read(record, &row, &error));
   EXPECT_EQ(error, "field `at`: [] is no timestamp");

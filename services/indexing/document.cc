@@ -181,7 +181,7 @@ bool DocumentWriter::FindVersion(const Record& record, int64_t epoch, int64_t* v
 bool DocumentWriter::FindIndex(const Record& record, std::string* error) {
   index_ = indexing_.index();
   if (indexing_.by() != v1::INDEX_BY_DAY && indexing_.by() != v1::INDEX_BY_MONTH) return true;
-  int64_t micros = record.timestamp_ms * 1000;
+  int64_t micros = base::MicrosOfMillis(record.timestamp_ms);
   const bool has_time = record.has_value && time_slot_ >= 0 &&
                         slots_[time_slot_].kind != Kind::kAbsent &&
                         slots_[time_slot_].kind != Kind::kNull;

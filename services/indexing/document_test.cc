@@ -118,6 +118,10 @@ TEST_F(DocumentTest, TheIndexIsChosenByTheTimeOfTheEvent) {
   };
   indexing_.set_by(v1::INDEX_BY_DAY);
   EXPECT_EQ(index_of(R"({"t":"2020-01-31"})"), "transactions-2026.11.02");  // the record's own
+  Record nanoseconds = Event("{}");
+  nanoseconds.timestamp_ms *= 1'000'000;
+  EXPECT_TRUE(Lines(nanoseconds).starts_with(R"({"index":{"_index":"transactions-9999.12.31")"))
+      << Lines(nanoseconds);
   topic_.set_timestamp("t");
   EXPECT_EQ(index_of(R"({"t":"2020-01-31T23:30:00-01:00"})"), "transactions-2020.02.01");
   EXPECT_EQ(index_of(R"({"t":1580515199})"), "transactions-2020.01.31");
