@@ -24,10 +24,13 @@ while [[ $# -gt 0 ]]; do
 done
 
 build="$ROOT/build/fuzz"
-if [[ ! -f $build/build.ninja ]]; then
-  mkdir -p "$build"
-  cmake --preset fuzz >"$build/configure.log" 2>&1 || { tail -n 30 "$build/configure.log" >&2; die "configuring failed"; }
-fi
+# Which fuzzers there are is known when the build is configured.
+mkdir -p "$build"
+if [[ -f $build/build.ninja ]]; then
+  ninja -C "$build" build.ninja
+else
+  cmake --preset fuzz
+fi >"$build/configure.log" 2>&1 || { tail -n 30 "$build/configure.log" >&2; die "configuring failed"; }
 # Every fuzzer's target ends in _fuzz; CMake's own that are named after them are none.
 mapfile -t all < <(ninja -C "$build" -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | grep -v '^cmake_' | sort -u)
 [[ ${#all[@]} -gt 0 ]] || die "no fuzzer in this build"
