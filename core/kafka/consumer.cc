@@ -15,7 +15,9 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
-// For the ends of partitions that are not fetched; a few of them where Kafka is slow.
+// For the ends of partitions that are not fetched, or some of them where there are many or Kafka is
+// slow; not in the short pauses of a stage that is busy.
+constexpr std::chrono::milliseconds kLongPause{1000};
 constexpr std::chrono::milliseconds kAskEnds{100};
 
 class ConsumerImpl : public Consumer {
@@ -88,7 +90,9 @@ class ConsumerImpl : public Consumer {
   }
 
   void Pause() override {
-    if (!std::exchange(paused_, true)) SetPaused();
+    if (std::exchange(paused_, true)) return;
+    paused_at_ = std::chrono::steady_clock::now();
+    SetPaused();
   }
   void Resume() override {
     if (std::exchange(paused_, false)) SetPaused();
@@ -130,7 +134,7 @@ class ConsumerImpl : public Consumer {
   std::vector<int32_t> at_end() const override { return {at_end_.begin(), at_end_.end()}; }
 
   int64_t Lag() override {
-    if (paused_) AskEnds();
+    if (paused_ && std::chrono::steady_clock::now() - paused_at_ > kLongPause) AskEnds();
     int64_t lag = 0;
     for (const auto& [partition, next] : next_) {
       int64_t low = 0;
@@ -381,6 +385,7 @@ class ConsumerImpl : public Consumer {
   std::set<int32_t> revoked_now_;  // in the Poll under way
   absl::Status assign_error_;
   bool paused_ = false;
+  std::chrono::steady_clock::time_point paused_at_;
   bool closed_ = false;
   bool placed_ = false;      // partitions were given to it, be it none
   bool left_alone_ = false;  // see WasTakenIn

@@ -71,7 +71,7 @@ class Consumer {
   // Those of them of which Poll has returned all that there was.
   virtual std::vector<int32_t> at_end() const = 0;
   // Records between what Poll has returned and the end of the partitions, as far as Kafka has told
-  // with what was fetched. Of a paused consumer it is asked: 100 ms at most.
+  // with what was fetched. Where it was paused a second ago or before, it is asked: 100 ms at most.
   virtual int64_t Lag() = 0;
   // Leaves the group in good order.
   virtual void Close() = 0;
