@@ -15,8 +15,7 @@ namespace levada::kafka {
 namespace {
 
 constexpr int kAssignTimeoutMs = 15'000;
-// For the ends of partitions that are not fetched, or some of them where there are many or Kafka is
-// slow; not in the short pauses of a stage that is busy.
+// To ask for ends, of some partitions where there are many; not in pauses of a stage that is busy.
 constexpr std::chrono::milliseconds kLongPause{1000};
 constexpr std::chrono::milliseconds kAskEnds{100};
 
@@ -140,8 +139,7 @@ class ConsumerImpl : public Consumer {
       int64_t low = 0;
       int64_t high = -1;
       rd_kafka_get_watermark_offsets(client_, options_.topic.c_str(), partition, &low, &high);
-      high = std::max(high, ends_[partition]);
-      lag += std::max<int64_t>(0, high - std::max(next, low));
+      lag += std::max<int64_t>(0, std::max(high, ends_[partition]) - std::max(next, low));
     }
     return lag;
   }
@@ -157,9 +155,8 @@ class ConsumerImpl : public Consumer {
   }
 
  private:
-  // Whether a group has ever let it join. librdkafka before 2.3 ends the process (an assertion of
-  // its sticky assignor, confluentinc/librdkafka#4312) when such a client is destroyed that has
-  // not been told its first partitions: it leaves the group and is then left to itself.
+  // Whether a group has ever let it join. librdkafka before 2.3 ends the process (issue 4312) when
+  // such a client is destroyed before it was told its first partitions: it only leaves the group.
   bool WasTakenIn() const {
     const char* const protocol = rd_kafka_rebalance_protocol(client_);
     return protocol != nullptr && std::string_view(protocol) != "NONE";
