@@ -34,6 +34,8 @@ if(LEVADA_SANITIZE)
     add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
     # With it Protobuf's headers lay out a map otherwise than Debian's library does.
     add_compile_options(-U__SANITIZE_THREAD__)
+    add_library(levada_tsan_threads OBJECT "${CMAKE_SOURCE_DIR}/tests/tsan_threads.cc")
+    set(LEVADA_SANITIZER_OBJECTS levada_tsan_threads)
   endif()
 endif()
 if(LEVADA_FUZZ)

@@ -11,7 +11,7 @@
 #   --cluster      also those on a node that runs pods; needs root
 #   --asan         with AddressSanitizer and UndefinedBehaviorSanitizer
 #   --tsan         with ThreadSanitizer: the unit tests only, since it does not know what orders the
-#                  threads of gRPC, Arrow and librdkafka (tests/tsan.supp)
+#                  threads of gRPC and Arrow (tests/tsan.supp)
 #
 # Servers that do not run are started, and stopped at the end. The closing line is `N passed, N failed`
 # over all suites; the exit code is 0 only when nothing failed. Reports are in .run/tests/.
