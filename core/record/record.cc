@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kKeyBlock = 64 << 10;
 constexpr size_t kKeepBuffer = 8 << 20;
+constexpr size_t kWorthPassingOn = 2 << 20;
 
 class Values : public BatchOwner {
  public:
@@ -65,6 +66,12 @@ void OutputBatch::Clear() {
   records_.clear();
   dead_letters_.clear();
   filtered = 0;
+}
+
+absl::Status OutputBatch::PassOn() {
+  const size_t bytes = buffer_.size() + records_.size() * sizeof(OutputRecord) +
+                       dead_letters_.size() * sizeof(DeadLetter);
+  return receiver_ == nullptr || bytes < kWorthPassingOn ? absl::OkStatus() : receiver_(this);
 }
 
 }  // namespace levada

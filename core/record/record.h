@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "absl/status/status.h"
 
 // Records in batches: what a stage is handed, and what it hands back.
 //
@@ -121,6 +124,13 @@ class OutputBatch {
   // Forgets the content, keeps the memory (no more than a few MiB of it).
   void Clear();
 
+  // Takes what there is before all of it is there, and clears it; not OK: it is not to go on.
+  using Receiver = std::function<absl::Status(OutputBatch*)>;
+  void set_receiver(Receiver receiver) { receiver_ = std::move(receiver); }
+  // For who may append without end, between two records: gives what is there to the receiver, if
+  // there is one and it is worth it.
+  absl::Status PassOn();
+
  private:
   std::string buffer_;
   std::vector<std::unique_ptr<char[]>> key_blocks_;
@@ -128,6 +138,7 @@ class OutputBatch {
   size_t key_capacity_ = 0;
   std::vector<OutputRecord> records_;
   std::vector<DeadLetter> dead_letters_;
+  Receiver receiver_;
 };
 
 }  // namespace levada

@@ -49,6 +49,27 @@ TEST(OutputBatchTest, KeysStayWhereTheyAreUntilClear) {
   EXPECT_EQ(output.KeepKey("again"), "again");
 }
 
+TEST(OutputBatchTest, MuchIsPassedOnWhereSomeoneTakesIt) {
+  OutputBatch output;
+  output.buffer().assign(8 << 20, 'x');
+  EXPECT_TRUE(output.PassOn().ok());
+  EXPECT_EQ(output.buffer().size(), size_t{8} << 20) << "there is nobody";
+  size_t taken = 0;
+  output.set_receiver([&](OutputBatch* some) {
+    taken += some->buffer().size();
+    some->Clear();
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(output.PassOn().ok());
+  EXPECT_EQ(taken, size_t{8} << 20);
+  output.buffer() = "little";
+  EXPECT_TRUE(output.PassOn().ok());
+  EXPECT_EQ(taken, size_t{8} << 20);
+  output.records().resize(100'000);
+  output.set_receiver([](OutputBatch*) { return absl::AbortedError("no"); });
+  EXPECT_EQ(output.PassOn(), absl::AbortedError("no"));
+}
+
 TEST(OutputBatchTest, ClearForgetsEverything) {
   OutputBatch output;
   output.buffer() = "x";

@@ -193,7 +193,10 @@ class Session : public kafka::RebalanceListener {
     ticked_at_ = now;
     Work work = NewWork();
     state_->SetAtEnd(consumer_->at_end());
+    const Batch none;
+    work.output.set_receiver([&](OutputBatch* some) { return Take(none, some); });
     absl::Status status = state_->Tick(NowMs(), &work.output);
+    work.output.set_receiver(nullptr);
     if (!status.ok()) return status;
     const bool any = !work.output.records().empty() || !work.output.dead_letters().empty();
     any ? Add(std::move(work)) : spare_.push_back(std::move(work.output));
@@ -231,13 +234,27 @@ class Session : public kafka::RebalanceListener {
     worker_.metrics.In(batch.size(), batch_bytes);
     Work work = NewWork();
     work.bytes = batch_bytes + batch.size() * kRecordOverhead;
+    work.output.set_receiver([&](OutputBatch* some) { return Take(batch, some); });
     absl::Status status = processor_.Process(batch, &work.output);
+    work.output.set_receiver(nullptr);
     if (!status.ok()) return status;
     worker_.metrics.Filtered(work.output.filtered);
     work.arrival_ms = ArrivalMs(batch);
     work.batch = std::move(batch);
     Add(std::move(work));
     return absl::OkStatus();
+  }
+
+  // Some of a batch's results while there are more to come. What was processed before goes first,
+  // so a commit under way is waited for; the next one begins behind the batch.
+  absl::Status Take(const Batch& batch, OutputBatch* some) {
+    worker_.control.Beat();
+    absl::Status status = output_.TakeCommit(/*wait=*/output_.busy());
+    if (status.ok()) status = ProduceIfFree();
+    if (status.ok()) status = output_.Produce(batch, *some, -1);
+    worker_.metrics.Filtered(some->filtered);
+    some->Clear();
+    return status;
   }
 
   Work NewWork() {

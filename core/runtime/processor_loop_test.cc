@@ -50,7 +50,70 @@ class Capitals : public Processor {
   std::vector<std::string> topics_;
 };
 
+// Makes many of each record and passes them on before it has made all. The first time that it comes
+// to "fails" it fails in the middle of them.
+class Many : public Processor {
+ public:
+  static constexpr int kOfEach = 5000;
+
+  explicit Many(std::string topic) : topics_({std::move(topic)}) {}
+  const std::vector<std::string>& output_topics() const override { return topics_; }
+
+  absl::Status Process(const Batch& in, OutputBatch* out) override {
+    for (const Record& record : in.records()) {
+      ++out->filtered;
+      for (int i = 0; i < kOfEach; ++i) {
+        OutputRecord result;
+        result.key = record.key;
+        result.has_key = true;
+        result.begin = static_cast<uint32_t>(out->buffer().size());
+        base::StrAppend(&out->buffer(), record.value, "-", 10'000 + i, " ", kMuch);
+        result.size = static_cast<uint32_t>(out->buffer().size() - result.begin);
+        out->records().push_back(result);
+        if (absl::Status status = out->PassOn(); !status.ok()) return status;
+        if (i == kOfEach - 100 && record.value == "fails" && !std::exchange(failed, true)) {
+          EXPECT_LT(out->records().size(), kOfEach / 2u) << "most are in Kafka";
+          return absl::UnavailableError("once");
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  bool failed = false;
+
+ private:
+  static inline const std::string kMuch = std::string(900, 'x');
+  std::vector<std::string> topics_;
+};
+
 using ProcessorLoopTest = LoopTest;
+
+// One batch may bring about more than there is memory for; its results are in one transaction
+// still.
+TEST_F(ProcessorLoopTest, ResultsThatArePassedOnBeforeTheirBatchEndsAreThereOnce) {
+  std::vector<std::string> inputs;
+  for (int i = 0; i < 8; ++i) inputs.push_back(base::StrCat("v", i));
+  inputs.emplace_back("fails");
+  Write(inputs);
+  Many many(scene_.out);
+  ASSERT_TRUE(RunUntil([&](Worker& worker) { return RunProcessor(worker, many); },
+                       [&] { return Committed() >= static_cast<int64_t>(inputs.size()); })
+                  .ok());
+  EXPECT_TRUE(many.failed);
+  std::map<std::string, std::vector<std::string>> by_key;
+  const size_t total = inputs.size() * Many::kOfEach;
+  for (const Read& read : ReadTopic(scene_.out, total)) by_key[read.key].push_back(read.value);
+  ASSERT_EQ(by_key.size(), inputs.size());
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const std::vector<std::string>& values = by_key[base::StrCat("k", k)];
+    ASSERT_EQ(values.size(), Many::kOfEach) << inputs[k];
+    for (int i = 0; i < Many::kOfEach; ++i) {
+      ASSERT_THAT(values[i], testing::StartsWith(base::StrCat(inputs[k], "-", 10'000 + i, " ")));
+    }
+  }
+  EXPECT_EQ(numbers_.records_out, total) << "only what was committed counts";
+}
 
 TEST_F(ProcessorLoopTest, AProcessorSendsOnFiltersAndBuries) {
   Write({"one", "drop", "bad", "two"});

@@ -99,7 +99,8 @@ class Processor {
   virtual ~Processor() = default;
   // Names of the topics that OutputRecord::topic indexes.
   virtual const std::vector<std::string>& output_topics() const = 0;
-  // Appends to `out` what becomes of the records of `in`, in order. Never fails on data.
+  // Appends to `out` what becomes of the records of `in`, in order; where that may be without end,
+  // with PassOn in between. Never fails on data.
   virtual absl::Status Process(const Batch& in, OutputBatch* out) = 0;
   // What it remembers between batches (core/runtime/stateful.h); null: nothing.
   virtual Stateful* state() { return nullptr; }

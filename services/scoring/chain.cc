@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::Make(const runtime::StageContext& 
 absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
   const v1::Scoring& scoring = context.stage.scoring();
   const v1::Topic* from = context.FindTopic(scoring.from());
-  segments_.push_back(std::make_unique<Segment>(pipeline::EnvOf(from), 0, &arena_));
+  segments_.push_back(std::make_unique<Segment>(pipeline::EnvOf(from), 0));
   std::map<std::string, int> kinds;
   for (int i = 0; i < scoring.steps_size(); ++i) {
     const v1::Step& config = scoring.steps(i);
@@ -68,7 +68,8 @@ absl::Status Chain::MakeSteps(const runtime::StageContext& context) {
     if (config.has_window()) {
       expr::Env results;
       results.set_closed(true);
-      next = std::make_unique<Segment>(std::move(results), segment->number() + 1, &arena_);
+      next = std::make_unique<Segment>(std::move(results), segment->number() + 1);
+      next->DrainBy([this, first = segments_.size()] { Drain(first); });
     }
     const std::string kind(pipeline::StepKind(config));
     std::string name = base::StrCat(kind, "-", ++kinds[kind]);
@@ -142,24 +143,42 @@ absl::Status Chain::MakeOutputs(const runtime::StageContext& context) {
 absl::Status Chain::Process(const Batch& in, OutputBatch* out) {
   std::unique_lock<std::mutex> lock;
   if (event_time_ || !tables_.topics().empty()) lock = std::unique_lock(shared_state().mutex);
-  arena_.Reset();
-  outputs_.set_sources(state_.input_partitions());
-  for (const auto& segment : segments_) segment->Begin(stream_ != nullptr);
+  BeginBatch(in, out);
   absl::Status status = ScanAll(in, out);
-  if (status.ok()) status = RunSegments(in, 0, out);
+  if (status.ok()) status = RunSegments(0);
   if (!status.ok() || !event_time_) return status;
   // The stream's state is the stream's to move.
   return stream_ == nullptr ? state_.KeepWithin() : stream_->state_.status();
 }
 
-absl::Status Chain::RunSegments(const Batch& in, size_t first, OutputBatch* out) {
-  absl::Status status;
+void Chain::BeginBatch(const Batch& in, OutputBatch* out) {
+  in_ = &in;
+  out_ = out;
+  drained_ = absl::OkStatus();
+  outputs_.set_sources(state_.input_partitions());
+  for (const auto& segment : segments_) segment->Begin(stream_ != nullptr);
+}
+
+absl::Status Chain::RunSegments(size_t first) {
+  absl::Status status = drained_;
   for (size_t i = first; i < segments_.size() && status.ok(); ++i) {
-    Sink sink(this, segments_[i].get(), in, out);
-    if (!segments_[i]->empty()) status = segments_[i]->Run(in, &sink);
+    Sink sink(this, segments_[i].get(), *in_, out_);
+    if (!segments_[i]->empty()) status = segments_[i]->Run(*in_, &sink);
+    status.Update(drained_);
   }
   for (const auto& segment : segments_) segment->EndBatch();
   return status;
+}
+
+void Chain::Drain(size_t first) {
+  drained_.Update(RunSegments(first));
+  for (size_t i = first; i < segments_.size(); ++i) segments_[i]->Begin(stream_ != nullptr);
+  if (!drained_.ok()) return;
+  // Whoever looks at the state is not to wait for Kafka. A look changes nothing of windows.
+  state_.mutex.unlock();
+  absl::Status passed = out_->PassOn();
+  state_.mutex.lock();
+  drained_.Update(std::move(passed));
 }
 
 absl::Status Chain::ScanAll(const Batch& in, OutputBatch* out) {
@@ -195,7 +214,7 @@ void Chain::ScanOne(const Record& record, Row row, OutputBatch* out) {
   Segment& segment = *segments_.front();
   const json::FieldSet& fields = segment.env().fields();
   const size_t width = fields.size();
-  json::Value* slots = arena_.Array<json::Value>(width);
+  json::Value* slots = segment.arena()->Array<json::Value>(width);
   std::uninitialized_default_construct_n(slots, width);
   row.raw = {slots, width};
   const json::ScanError scanned = json::Scan(record.value, fields, {slots, width}, &row.info);
@@ -326,15 +345,13 @@ absl::Status Chain::Tick(int64_t now_ms, OutputBatch* out) {
     probe_->Spilled(spilled.spilled, spilled.read_back, spilled.failures);
     probe_->Late(std::exchange(late_, 0));
   }
-  arena_.Reset();
-  outputs_.set_sources(state_.input_partitions());
-  outputs_.set_now_ms(now_ms == kEnd ? base::NowMicros() / 1000 : now_ms);
-  for (const auto& segment : segments_) segment->Begin(false);
   const Batch none;
+  BeginBatch(none, out);
+  outputs_.set_now_ms(now_ms == kEnd ? base::NowMicros() / 1000 : now_ms);
   for (const auto& segment : segments_) {
     // What a window gives goes through the segments behind it, whose own windows then follow.
     state_.ForEach([&](Partition& partition) { segment->Tick(partition, now_ms); });
-    absl::Status status = RunSegments(none, segment->number() + 1, out);
+    absl::Status status = RunSegments(segment->number() + 1);
     if (!status.ok()) return status;
     for (const auto& done : segments_) done->Begin(false);
   }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/base/arena.h"
 #include "core/record/record.h"
 #include "core/runtime/stage.h"
 #include "core/runtime/stateful.h"
@@ -64,7 +63,11 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   void ScanOne(const Record& record, Row row, OutputBatch* out);
   // Where a re-keyed record says how far time has come, it has.
   bool TakeSource(const Batch& in, const Record& record, Partition* partition);
-  absl::Status RunSegments(const Batch& in, size_t first, OutputBatch* out);
+  void BeginBatch(const Batch& in, OutputBatch* out);
+  // From the first of these on.
+  absl::Status RunSegments(size_t first);
+  // The same before all rows are there, and passes on what comes of it.
+  void Drain(size_t first);
 
   // runtime::Stateful
   const std::vector<std::string>& tables() const override { return tables_.topics(); }
@@ -98,11 +101,14 @@ class Chain : public runtime::Processor, private runtime::Stateful {
   std::optional<StateProbe> probe_;
   uint64_t late_ = 0;
 
-  base::Arena arena_;
   std::vector<std::unique_ptr<Segment>> segments_;
   Outputs outputs_;
   size_t results_ = 0;             // outputs of the last segment; those for late events follow
   std::vector<int> late_outputs_;  // by segment: output, or -1
+  // Of the batch under way.
+  const Batch* in_ = nullptr;
+  OutputBatch* out_ = nullptr;
+  absl::Status drained_;  // what came of it
 };
 
 }  // namespace levada::scoring

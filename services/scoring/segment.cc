@@ -17,6 +17,9 @@ constexpr size_t kSlotAhead = 6;
 constexpr size_t kHeadAhead = 4;
 constexpr size_t kEndAhead = 2;
 
+// A window ends for all of its keys at once.
+constexpr size_t kManyRows = 2000;
+
 int64_t NowNanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -35,7 +38,7 @@ void Segment::AddStep(std::unique_ptr<Step> step, std::string place) {
 void Segment::Finish() {
   writer_.emplace(copied_, &env_);
   // Last: it takes its sizes from the finished Env.
-  activation_.emplace(env_, arena_);
+  activation_.emplace(env_, &arena_);
   absent_.resize(env_.fields().size());
 }
 
@@ -58,7 +61,7 @@ void Segment::MoveClock(Partition* partition, int64_t to_us) const {
 
 std::span<expr::Value> Segment::Make(Row row) {
   const size_t count = env_.slot_count();
-  expr::Value* const slots = arena_->Array<expr::Value>(count);
+  expr::Value* const slots = arena_.Array<expr::Value>(count);
   std::uninitialized_default_construct_n(slots, count);
   row.made = true;
   row.document = kNothing;
@@ -68,6 +71,10 @@ std::span<expr::Value> Segment::Make(Row row) {
   row.slots = {slots, count};
   Add(row, row.time_us);
   return {slots, count};
+}
+
+void Segment::DrainIfMany() {
+  if (rows_.size() >= kManyRows && drain_ != nullptr) drain_();
 }
 
 absl::Status Segment::Run(const Batch& in, RowSink* sink) {
@@ -177,7 +184,7 @@ void Segment::Ended(const Row& row) {
 
 void Segment::Keep(const Row& row, int64_t nanos) {
   const size_t count = env_.slot_count();
-  expr::Value* slots = arena_->Array<expr::Value>(count);
+  expr::Value* slots = arena_.Array<expr::Value>(count);
   for (size_t slot = 0; slot < count; ++slot) {
     slots[slot] = activation_->Get(static_cast<int>(slot));
   }

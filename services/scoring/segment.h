@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -56,8 +57,7 @@ class RowSink {
 class Segment {
  public:
   // `number`: its place among the stage's segments.
-  Segment(expr::Env env, int number, base::Arena* arena)
-      : env_(std::move(env)), number_(number), arena_(arena) {}
+  Segment(expr::Env env, int number) : env_(std::move(env)), number_(number) {}
 
   // ---- While the stage is made ----
   expr::Env& env() { return env_; }
@@ -65,6 +65,8 @@ class Segment {
   int number() const { return number_; }
   // `place`: what errors call it.
   void AddStep(std::unique_ptr<Step> step, std::string place);
+  // Takes the rows that there are, where many are made of one event, and ends with Begin.
+  void DrainBy(std::function<void()> drain) { drain_ = std::move(drain); }
   // Field that takes the microseconds that the steps took.
   void TimeInto(int slot) { took_slot_ = slot; }
   // After the last expression was compiled against its Env.
@@ -74,12 +76,17 @@ class Segment {
   // `look`: state is not changed.
   void Begin(bool look) {
     rows_.clear();
+    arena_.Reset();
     look_ = look;
   }
+  // What rows point to; it is gone at the next Begin.
+  base::Arena* arena() { return &arena_; }
   // An event, and what it moves the clock of its partition to, if that is not there yet.
   void Add(Row row, int64_t clock_us);
   // An event that a step before made, with the slots of this segment's Env to be filled in.
   std::span<expr::Value> Make(Row row);
+  // After one or some were made and filled in.
+  void DrainIfMany();
   bool empty() const { return rows_.empty(); }
   // Time passes without an event.
   void MoveClock(Partition* partition, int64_t to_us) const;
@@ -107,7 +114,7 @@ class Segment {
 
   expr::Env env_;
   const int number_;
-  base::Arena* arena_;
+  base::Arena arena_;
   CopiedFields copied_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::string> places_;
@@ -116,6 +123,7 @@ class Segment {
   std::optional<expr::Activation> activation_;
   std::vector<json::Value> absent_;
   int took_slot_ = -1;
+  std::function<void()> drain_;
   const Step* keyed_ = nullptr;  // the first that tells which key it will look for
 
   bool look_ = false;

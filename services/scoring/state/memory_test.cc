@@ -324,6 +324,34 @@ TEST_F(MemoryTest, ABoundThatWasPassedIsKeptAgain) {
   }
 }
 
+TEST_F(MemoryTest, WhatIsOnDiskOfAPartitionGoesWithIt) {
+  std::shared_ptr<SpillStore> store;
+  const auto state = NewState(0);
+  state->set_memory(1000, [&] {
+    auto opened = OpenSpillStore(folder_);
+    store = *opened;
+    return opened;
+  });
+  const auto on_disk = [&] { return store->Scan("", "")->valid(); };
+  for (const bool walked : {true, false}) {
+    state->Assign(1, 3);
+    state->Restored(1);
+    StateTable& table = state->Find(1)->steps[0]->table();
+    for (int i = 0; i < 500; ++i) table.Add(KeyOf(i), StateTable::Hash(KeyOf(i)), 8);
+    Checkpoint(state.get());
+    ASSERT_TRUE(state->KeepWithin().ok());
+    ASSERT_TRUE(on_disk());
+    if (walked) {
+      auto walk = state->Detach(1);
+      EXPECT_TRUE(on_disk());
+      walk.reset();
+    } else {
+      state->Release(1);
+    }
+    EXPECT_FALSE(on_disk());
+  }
+}
+
 TEST_F(MemoryTest, ADiskThatCannotBeReadEndsTheSession) {
   const auto store = std::make_shared<Failing>();
   const auto state = NewState(0);

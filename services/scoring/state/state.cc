@@ -106,14 +106,14 @@ std::unique_ptr<runtime::StateWalk> StageState::Walk(int32_t number) {
 }
 
 std::unique_ptr<runtime::StateWalk> StageState::Detach(int32_t number) {
+  const Partition* const partition = Find(number);
+  if (partition == nullptr || !partition->restored) {
+    Release(number);
+    return nullptr;
+  }
   auto taken = partitions_.extract(number);
   Release(number);
-  if (taken.empty() || !taken.mapped()->restored) return nullptr;
-  const Partition& partition = *taken.mapped();
-  auto walk =
-      std::make_unique<PartitionWalk>(std::move(taken.mapped()), step_ids(), memory_.store());
-  memory_.Forget(partition);  // the walk still has it
-  return walk;
+  return std::make_unique<PartitionWalk>(std::move(taken.mapped()), step_ids(), memory_.store());
 }
 
 absl::Status StageState::KeepWithin() {

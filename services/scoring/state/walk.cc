@@ -21,7 +21,11 @@ PartitionWalk::PartitionWalk(std::unique_ptr<Partition> partition, std::vector<u
   owned_ = std::move(partition);
 }
 
-PartitionWalk::~PartitionWalk() { partition_->walk = nullptr; }
+PartitionWalk::~PartitionWalk() {
+  partition_->walk = nullptr;
+  on_disk_.reset();
+  if (owned_ != nullptr && store_ != nullptr) store_->RemoveAll(StateMemory::PrefixOf(*owned_));
+}
 
 void PartitionWalk::Spills(size_t step, int64_t bucket, const StateTable& table,
                            const StateTable::Entry& entry) {

@@ -22,7 +22,7 @@ class PartitionWalk : public runtime::StateWalk {
   // Of a partition that stays where it is; under `mutex`.
   PartitionWalk(Partition* partition, std::vector<uint32_t> step_ids, Store store,
                 std::mutex* mutex);
-  // Of one that is nobody else's.
+  // Of one that is nobody else's. What is on disk of it goes with the walk.
   PartitionWalk(std::unique_ptr<Partition> partition, std::vector<uint32_t> step_ids, Store store);
   ~PartitionWalk() override;
 

@@ -137,7 +137,6 @@ void WindowResults::Emit(Partition* partition, int32_t source, std::string_view 
   if (metrics_.empty()) {
     const std::span<expr::Value> slots = Make(row, start_us, end_us);
     std::copy(values_.begin(), values_.end(), slots.begin() + first_aggregate_);
-    return;
   }
   for (size_t i = 0; i < metrics_.size(); ++i) {
     const std::span<expr::Value> slots = Make(row, start_us, end_us);
@@ -146,6 +145,7 @@ void WindowResults::Emit(Partition* partition, int32_t source, std::string_view 
     slots[value_slot_] = values_[i];
     slots[unit_slot_] = unit.empty() ? expr::Value::Null() : expr::Value::String(unit);
   }
+  next_->DrainIfMany();
 }
 
 std::span<expr::Value> WindowResults::Make(const Row& row, int64_t start_us, int64_t end_us) {

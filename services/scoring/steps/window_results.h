@@ -61,7 +61,7 @@ class WindowResults {
   // Where the values of a window are to be put before Emit.
   std::span<expr::Value> values() { return values_; }
   base::Arena* arena() { return &next_->activation().arena(); }
-  // `source`: the record that closed the window, or -1. `time_us`: the result's own.
+  // Ends what was written to the arena. `source`: the record that closed the window, or -1. `time_us`: the result's own.
   void Emit(Partition* partition, int32_t source, std::string_view key, int64_t start_us,
             int64_t end_us, int64_t time_us);
 
